@@ -1,0 +1,2 @@
+// Package cluster runs a real single-node Kubernetes for tests and demos.
+package cluster
