@@ -1,0 +1,189 @@
+package tools
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Build returns the path of each named program's executable (a group's name
+// stands for its programs), and first builds those that the cache lacks.
+// Progress goes to out.
+func Build(ctx context.Context, out io.Writer, names ...string) (map[string]string, error) {
+	recipes, err := plan(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	if err := buildMissing(ctx, out, recipes); err != nil {
+		return nil, err
+	}
+	paths := map[string]string{}
+	for _, r := range recipes {
+		paths[r.Name] = r.path()
+	}
+	return paths, nil
+}
+
+func buildMissing(ctx context.Context, out io.Writer, recipes []recipe) error {
+	var missing []recipe
+	var needs []Need
+	var cold time.Duration
+	for _, r := range recipes {
+		if !r.cached() {
+			missing = append(missing, r)
+			needs = append(needs, r.Needs...)
+			cold += r.Cold
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	// Now, rather than after minutes of compiling.
+	if err := EnsureDebian(ctx, out, needs...); err != nil {
+		return err
+	}
+	if len(missing) > 1 {
+		say(out, "%d programs to build from source, once: about %s on 2 cores, less where Go has compiled parts of them before",
+			len(missing), About(cold))
+	}
+	for _, r := range missing {
+		if err := r.build(ctx, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build compiles one program into the cache.
+func (r recipe) build(ctx context.Context, out io.Writer) error {
+	unlock, err := lockCache(ctx, out, r.cache, r.title())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if r.cached() { // by whom we waited for
+		return nil
+	}
+	tmp, err := scratch(r.cache)
+	if err != nil {
+		return fmt.Errorf("preparing to build %s: %w", r.title(), err)
+	}
+	unfinished := filepath.Join(tmp, r.Name)
+	if err := r.compile(ctx, out, unfinished); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(r.path()), 0o755); err != nil {
+		return fmt.Errorf("keeping %s: %w", r.title(), err)
+	}
+	if err := os.Rename(unfinished, r.path()); err != nil {
+		return fmt.Errorf("keeping %s: %w", r.title(), err)
+	}
+	return nil
+}
+
+// compile downloads, compiles and links, and shows how far it is.
+func (r recipe) compile(ctx context.Context, out io.Writer, to string) error {
+	say(out, "building %s from source, once: about %s on 2 cores", r.title(), About(r.Cold))
+	m := newMeter(out, r.title())
+	defer m.close()
+
+	m.phase("downloading modules", "modules", unknown)
+	stale, err := r.stalePackages(ctx, m)
+	if err != nil {
+		return r.failed(ctx, out, m, err)
+	}
+	m.phase("compiling", "packages", len(stale))
+	cmd := r.goCommand(ctx, r.args("build", "-v", "-ldflags", r.ldflags, "-o", to)...)
+	lines := &lineWriter{each: func(line string) {
+		switch {
+		case strings.HasPrefix(line, downloading):
+		case !stale[line]:
+			m.note(line)
+		case line == r.Package:
+			m.step()
+			m.phase("linking", "", unknown)
+		default:
+			m.step()
+		}
+	}}
+	cmd.Stdout, cmd.Stderr = lines, lines
+	err = cmd.Run()
+	lines.flush()
+	if err != nil {
+		return r.failed(ctx, out, m, err)
+	}
+	took := m.close()
+	say(out, "%s is built: %d packages compiled in %s", r.title(), len(stale), took.Round(time.Second))
+	return nil
+}
+
+// downloading begins the line that go prints for each module it fetches.
+const downloading = "go: downloading "
+
+// stalePackages downloads the modules that the program needs, and tells which
+// packages Go's build cache lacks: `go build -v` will name each of these as it
+// compiles it.
+func (r recipe) stalePackages(ctx context.Context, m *meter) (map[string]bool, error) {
+	cmd := r.goCommand(ctx, r.args("list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}")...)
+	var list bytes.Buffer
+	lines := &lineWriter{each: func(line string) {
+		if strings.HasPrefix(line, downloading) {
+			m.step()
+			return
+		}
+		m.note(line)
+	}}
+	cmd.Stdout, cmd.Stderr = &list, lines
+	err := cmd.Run()
+	lines.flush()
+	if err != nil {
+		return nil, err
+	}
+	stale := map[string]bool{}
+	for s := bufio.NewScanner(&list); s.Scan(); {
+		if s.Text() != "" {
+			stale[s.Text()] = true
+		}
+	}
+	return stale, nil
+}
+
+// args adds what every go subcommand must agree on, or they would disagree
+// about what is compiled already.
+func (r recipe) args(subcommand string, more ...string) []string {
+	args := []string{subcommand, "-trimpath", "-buildvcs=false"}
+	if len(r.Tags) > 0 {
+		args = append(args, "-tags", strings.Join(r.Tags, ","))
+	}
+	return append(append(args, more...), r.Package)
+}
+
+// State is what List tells about a program.
+type State struct {
+	Program
+	// Version is the pinned version.
+	Version Version
+	// Path is where the executable is kept.
+	Path string
+	// Cached says that it has been built.
+	Cached bool
+}
+
+// List tells the state of every program, and builds nothing.
+func List(ctx context.Context) ([]State, error) {
+	recipes, err := plan(ctx, ProgramNames()...)
+	if err != nil {
+		return nil, err
+	}
+	var states []State
+	for _, r := range recipes {
+		states = append(states, State{Program: r.Program, Version: r.version, Path: r.path(), Cached: r.cached()})
+	}
+	return states, nil
+}
