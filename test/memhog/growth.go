@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const mib = 1 << 20
+
+// growth says how much memory to hold at which time.
+type growth struct {
+	start   int64   // bytes held from the beginning
+	rate    float64 // bytes per second
+	ceiling int64   // bytes never exceeded
+}
+
+// at returns the bytes to hold when so much time has passed since the start was reached. It is computed from the
+// elapsed time alone, so that neither late wake-ups nor rounding add up: 32 MiB at 0.1 MiB/s holds 38 MiB after a
+// minute, and 392 MiB after an hour.
+func (g growth) at(elapsed time.Duration) int64 {
+	grown := g.rate * elapsed.Seconds()
+	if grown >= float64(g.ceiling-g.start) {
+		return g.ceiling
+	}
+	return g.start + int64(grown)
+}
+
+// setting is one environment variable with its default and bounds.
+type setting struct {
+	name, unit             string
+	fallback, lowest, most float64
+}
+
+var (
+	startSetting   = setting{"MEMHOG_START_MIB", "MiB", 32, 0, 1 << 20}
+	rateSetting    = setting{"MEMHOG_RATE_MIB_PER_SECOND", "MiB/s", 2, 0, 4096}
+	ceilingSetting = setting{"MEMHOG_CEILING_MIB", "MiB", 448, 1, 1 << 20}
+)
+
+// growthFromEnv reads the growth from the environment, and reports everything that is wrong with it at once.
+func growthFromEnv(lookup func(string) (string, bool)) (growth, error) {
+	start, startErr := startSetting.read(lookup)
+	rate, rateErr := rateSetting.read(lookup)
+	ceiling, ceilingErr := ceilingSetting.read(lookup)
+	if err := errors.Join(startErr, rateErr, ceilingErr); err != nil {
+		return growth{}, err
+	}
+	if start > ceiling {
+		return growth{}, fmt.Errorf("%s is %v MiB, above %s, which is %v MiB",
+			startSetting.name, start, ceilingSetting.name, ceiling)
+	}
+	return growth{start: int64(start * mib), rate: rate * mib, ceiling: int64(ceiling * mib)}, nil
+}
+
+func (s setting) read(lookup func(string) (string, bool)) (float64, error) {
+	text, found := lookup(s.name)
+	text = strings.TrimSpace(text)
+	if !found || text == "" {
+		return s.fallback, nil
+	}
+	value, err := strconv.ParseFloat(text, 64)
+	// The comparison is written so that NaN fails it.
+	if err != nil || !(value >= s.lowest && value <= s.most) {
+		return 0, fmt.Errorf("%s is %q, but must be a number from %.0f to %.0f (%s)",
+			s.name, text, s.lowest, s.most, s.unit)
+	}
+	return value, nil
+}

@@ -1,0 +1,35 @@
+// Memhog is a workload whose memory follows its environment: it starts with so many MiB, grows by so many MiB per
+// second up to a ceiling, and then holds what it has until it is told to stop. Once a second while it grows it logs
+// what it holds and how much of its memory is resident.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "memhog:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	g, err := growthFromEnv(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	h, err := newHog(g)
+	if err != nil {
+		return err
+	}
+	follow(ctx, g, h, slog.New(slog.NewJSONHandler(os.Stdout, nil)))
+	return nil
+}
