@@ -1,0 +1,186 @@
+# Every target works in a fresh clone: what it needs is built first, and kept for the next time.
+# `make` alone prints what there is.
+
+# Version of the operator, and of what is released with it.
+VERSION ?= 0.1.0
+# Image of the operator, to build or to deploy.
+IMG ?= memhog-operator:dev
+# Builds the image: docker, podman or the like.
+CONTAINER_TOOL ?= docker
+# More arguments for `go test`, for example -race or -run=TestDecide.
+TESTFLAGS ?=
+# Time that each suite of `make e2e` may take.
+E2E_TIMEOUT ?= 60m
+
+SHELL := bash
+.SHELLFLAGS := -o pipefail -ec
+# A recipe is one script, which ends at the first command that fails.
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The operator itself, the tools that build and check it, and the tests on a real cluster.
+MODULES := . tools test
+# Builds a pinned program when it is missing, and prints where it is. Progress goes to standard error.
+TOOL := go -C tools run ./cmd/tool
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# The image name in config/manager/kustomization.yaml, which IMG takes the place of.
+CONFIG_IMG := memhog-operator:dev
+
+##@ General
+
+.PHONY: help
+help: ## Print this.
+	@awk 'BEGIN { FS = ":.*##"; printf "\nUsage:\n  make \033[36mTARGET\033[0m [VARIABLE=value]\n" } \
+		/^[a-zA-Z0-9_-]+:.*##/ { printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2 } \
+		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: tools
+tools: ## Build every program that the other targets need, ahead of time (half an hour at first, on two cores).
+	@$(TOOL) path cluster prometheus verify
+
+.PHONY: clean
+clean: ## Remove what was built inside the clone.
+	rm -rf bin dist
+
+##@ Development
+
+.PHONY: generate
+generate: ## Generate the API types' DeepCopy methods.
+	@controller_gen=$$($(TOOL) path controller-gen)
+	echo "controller-gen object"
+	"$$controller_gen" object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate the CustomResourceDefinition and the operator's ClusterRole from the markers in the code.
+	@controller_gen=$$($(TOOL) path controller-gen)
+	echo "controller-gen crd rbac"
+	"$$controller_gen" crd:allowDangerousTypes=true rbac:roleName=manager paths=./... \
+		output:crd:artifacts:config=config/crd/bases
+
+.PHONY: fmt
+fmt: ## Format all Go code.
+	@lint=$$($(TOOL) path golangci-lint)
+	for module in $(MODULES); do
+		echo "format $$module"
+		(cd "$$module" && "$$lint" fmt ./...)
+	done
+
+.PHONY: tidy
+tidy: ## Bring every go.mod and go.sum in line with the code.
+	@for module in $(MODULES); do
+		echo "tidy $$module"
+		go -C "$$module" mod tidy
+	done
+
+.PHONY: vet
+vet: ## Run go vet over all modules.
+	@for module in $(MODULES); do
+		echo "go vet $$module"
+		go -C "$$module" vet ./...
+	done
+
+.PHONY: lint
+lint: ## Run golangci-lint over all modules.
+	@lint=$$($(TOOL) path golangci-lint)
+	for module in $(MODULES); do
+		echo "lint $$module"
+		(cd "$$module" && "$$lint" run ./...)
+	done
+
+# The state of the whole tree, untracked files included and ignored ones left out, as the id of a git tree object.
+# It is made with an index of its own, so the developer's is not touched.
+define TREE
+index=$$(mktemp) && cp "$$(git rev-parse --git-path index)" "$$index" &&
+	GIT_INDEX_FILE="$$index" git add --all . && GIT_INDEX_FILE="$$index" git write-tree && rm -f "$$index"
+endef
+
+# With CI set, the tree must be that of the commit from the start; without, uncommitted work is fine as long as
+# nothing changes it.
+.PHONY: verify
+verify: ## Regenerate everything, lint, build every folder of config, then fail on any difference in the tree.
+	@before=$$($(TREE))
+	if [ -n "$$CI" ]; then before=$$(git rev-parse 'HEAD^{tree}'); fi
+	$(MAKE) generate manifests tidy fmt
+	$(MAKE) lint config
+	after=$$($(TREE))
+	if ! git --no-pager diff --stat --patch --exit-code "$$before" "$$after"; then
+		echo "make verify: the tree differs from what is generated, see above: run 'make generate manifests tidy fmt' and commit" >&2
+		exit 1
+	fi
+	echo "make verify: nothing differs"
+
+.PHONY: config
+config: ## Build every folder of config with kustomize, to see that it can be.
+	@kustomize=$$($(TOOL) path kustomize)
+	for folder in $$(find config -name kustomization.yaml -printf '%h\n' | sort); do
+		echo "kustomize build $$folder"
+		"$$kustomize" build "$$folder" >/dev/null
+	done
+
+##@ Test
+
+.PHONY: test
+test: ## Run the unit, property and API-server integration tests. Needs no root.
+	@assets=$$($(TOOL) dir apiserver)
+	KUBEBUILDER_ASSETS="$$assets" go test $(TESTFLAGS) ./...
+	go -C tools test $(TESTFLAGS) ./...
+	go -C test test -short $(TESTFLAGS) $$(go -C test list ./... | grep -v '/e2e$$')
+
+.PHONY: e2e
+e2e: ## Run the end-to-end tests on a real cluster, by default one of their own (needs root).
+	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./cluster
+	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./e2e
+
+.PHONY: demo
+demo: ## Watch a container being rescued on a real cluster. METRICS=prometheus: read by Prometheus; KEEP=1: leave the cluster up.
+	@go -C test run ./cmd/demo
+
+##@ Build
+
+.PHONY: build
+build: ## Build the operator into bin/manager.
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/manager .
+
+.PHONY: run
+run: ## Run the operator here, against the cluster of your kubeconfig. ARGS are its flags.
+	go run -ldflags "$(LDFLAGS)" . $(ARGS)
+
+.PHONY: docker-build
+docker-build: ## Build the image IMG.
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+##@ Deployment
+
+.PHONY: cluster-up
+cluster-up: ## Start a real single-node Kubernetes on this machine (needs root).
+	@go -C test run ./cmd/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## Stop it.
+	@go -C test run ./cmd/cluster down
+
+.PHONY: install
+install: ## Install the CustomResourceDefinition into the cluster of your kubeconfig.
+	@kustomize=$$($(TOOL) path kustomize)
+	kubectl=$$($(TOOL) path kubectl)
+	"$$kustomize" build config/crd | "$$kubectl" apply --server-side -f -
+
+.PHONY: uninstall
+uninstall: ## Remove the CustomResourceDefinition, and with it every AppMonitor.
+	@kustomize=$$($(TOOL) path kustomize)
+	kubectl=$$($(TOOL) path kubectl)
+	"$$kustomize" build config/crd | "$$kubectl" delete --ignore-not-found -f -
+
+.PHONY: deploy
+deploy: ## Install the operator, image IMG, into the cluster of your kubeconfig.
+	@kustomize=$$($(TOOL) path kustomize)
+	kubectl=$$($(TOOL) path kubectl)
+	"$$kustomize" build config/default | sed 's|image: $(CONFIG_IMG)$$|image: $(IMG)|' | "$$kubectl" apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: ## Remove the operator, the CustomResourceDefinition and every AppMonitor. Workloads stay as they are.
+	@kustomize=$$($(TOOL) path kustomize)
+	kubectl=$$($(TOOL) path kubectl)
+	"$$kustomize" build config/default | "$$kubectl" delete --ignore-not-found -f -
