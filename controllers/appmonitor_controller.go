@@ -1,0 +1,91 @@
+// Package controllers reconciles AppMonitors: observe, decide, apply, report. It is the only place that translates
+// between the API and the packages that know the domain.
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/usage"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// Samples is what a reconcile needs to know of memory use; usage.Sampler provides it.
+type Samples interface {
+	// Newest returns the newest sample of a container.
+	Newest(usage.Container) (usage.Sample, bool)
+	// Health says whether the containers of some nodes can be read and, when not, why.
+	Health(nodes []string) (usage.State, string)
+}
+
+// AppMonitorReconciler raises the memory of the Pods that AppMonitors own.
+type AppMonitorReconciler struct {
+	// Client reads from the cache and writes to the API server.
+	Client   client.Client
+	Samples  Samples
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+	// MaxSampleAge is the age from which a sample is too old to act on.
+	MaxSampleAge time.Duration
+
+	account account
+}
+
+// +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors,verbs=get;list;watch
+// +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes/metrics,verbs=get
+// +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile looks at every container of the Pods that one AppMonitor owns, raises what needs more memory, and says
+// what it did.
+func (r *AppMonitorReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	monitor := &v1.AppMonitor{}
+	if err := r.Client.Get(ctx, req.NamespacedName, monitor); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("read AppMonitor %q: %w", req, err)
+	}
+	observed, err := r.observe(ctx, monitor)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	decided := r.decide(monitor, observed)
+	done := r.apply(ctx, decided)
+	r.announce(ctx, monitor, decided, done)
+	return ctrl.Result{}, r.report(ctx, monitor, observed, done)
+}
+
+// forget drops what is kept in memory and in metrics for an AppMonitor that is gone.
+func (r *AppMonitorReconciler) forget(monitor client.ObjectKey) {
+	r.account.forget(monitor)
+	forgetSeries(monitor)
+}
+
+// owners finds the Deployments of Pods.
+func (r *AppMonitorReconciler) owners() workload.Owners {
+	return workload.Owners{Reader: r.Client}
+}
+
+// annotatedPods lists the namespace's Pods that opted in.
+func annotatedPods(ctx context.Context, reader client.Reader, namespace string) ([]corev1.Pod, error) {
+	pods := &corev1.PodList{}
+	err := reader.List(ctx, pods, client.InNamespace(namespace), client.MatchingFields{annotatedIndex: annotatedValue})
+	if err != nil {
+		return nil, fmt.Errorf("list annotated Pods of namespace %q: %w", namespace, err)
+	}
+	return pods.Items, nil
+}

@@ -1,0 +1,128 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/usage"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// observation is all that one reconcile knows of the world.
+type observation struct {
+	pods       []corev1.Pod
+	containers []container
+	// rival is the AppMonitor that owns Pods which this one claims too; empty when there is none.
+	rival string
+	// raised counts the containers of the Pods' Deployments whose memory the operator owns.
+	raised int
+	source usage.State
+	// failure says why the source is unavailable.
+	failure string
+}
+
+// container is one container of one Pod, and what it is decided upon.
+type container struct {
+	name string
+	pod  *corev1.Pod
+	// deployment that owns the Pod; nil when none does.
+	deployment *appsv1.Deployment
+	observed   scaling.Observation
+}
+
+func (r *AppMonitorReconciler) observe(ctx context.Context, monitor *v1.AppMonitor) (observation, error) {
+	pods, rival, err := claims(ctx, r.Client, monitor)
+	if err != nil {
+		return observation{}, err
+	}
+	o := observation{pods: pods, rival: rival}
+	deployments := map[types.UID]*appsv1.Deployment{} // by ReplicaSet, which replicas have in common
+	var nodes []string
+	for i := range pods {
+		pod := &pods[i]
+		deployment, err := r.deploymentOf(ctx, pod, deployments)
+		if err != nil {
+			return observation{}, err
+		}
+		for _, c := range pod.Spec.Containers {
+			o.containers = append(o.containers, r.observeContainer(monitor, pod, deployment, c))
+		}
+		nodes = append(nodes, pod.Spec.NodeName)
+	}
+	o.source, o.failure = r.Samples.Health(nodes)
+	o.raised, err = countRaised(deployments)
+	return o, err
+}
+
+func (r *AppMonitorReconciler) deploymentOf(
+	ctx context.Context, pod *corev1.Pod, known map[types.UID]*appsv1.Deployment,
+) (*appsv1.Deployment, error) {
+	ref := metav1.GetControllerOf(pod)
+	if ref == nil {
+		return nil, nil
+	}
+	if deployment, ok := known[ref.UID]; ok {
+		return deployment, nil
+	}
+	deployment, err := r.owners().Deployment(ctx, pod)
+	if err == nil {
+		known[ref.UID] = deployment
+	}
+	return deployment, err
+}
+
+func (r *AppMonitorReconciler) observeContainer(
+	monitor *v1.AppMonitor, pod *corev1.Pod, deployment *appsv1.Deployment, c corev1.Container,
+) container {
+	seen := container{name: c.Name, pod: pod, deployment: deployment}
+	seen.observed = scaling.Observation{
+		Size:   scaling.Memory(workload.SizeOf(c.Resources)),
+		Sample: r.sampleOf(pod, c.Name),
+		Paused: paused(monitor) || paused(pod),
+	}
+	if deployment != nil {
+		seen.observed.Resizable = true
+		// A template written while the Deployment itself is paused would take effect at a moment nobody chose.
+		seen.observed.Paused = seen.observed.Paused || paused(deployment) || deployment.Spec.Paused
+		seen.observed.RolloutInProgress = workload.RolloutInProgress(deployment)
+	}
+	return seen
+}
+
+// sampleOf returns the container's newest sample, unless the container does not run or has started since: then the
+// sample is of another process, and an OOM-killed one would be raised for its predecessor's use.
+func (r *AppMonitorReconciler) sampleOf(pod *corev1.Pod, name string) scaling.Sample {
+	sample, ok := r.Samples.Newest(usage.Container{Namespace: pod.Namespace, Pod: pod.Name, Name: name})
+	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == name })
+	if !ok || i < 0 {
+		return scaling.Sample{}
+	}
+	state := pod.Status.ContainerStatuses[i].State.Running
+	if state == nil || sample.Time.Before(state.StartedAt.Time) {
+		return scaling.Sample{}
+	}
+	return scaling.Sample(sample)
+}
+
+func countRaised(deployments map[types.UID]*appsv1.Deployment) (int, error) {
+	counted, total := map[types.UID]bool{}, 0
+	for _, d := range deployments {
+		if d == nil || counted[d.UID] {
+			continue
+		}
+		names, err := workload.Raised(d)
+		if err != nil {
+			return 0, err
+		}
+		counted[d.UID] = true
+		total += len(names)
+	}
+	return total, nil
+}

@@ -1,0 +1,116 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+
+	oplibhandler "github.com/operator-framework/operator-lib/handler"
+	oplibpredicate "github.com/operator-framework/operator-lib/predicate"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// parallel is how many AppMonitors are reconciled at the same time, so that one slow write does not hold up the rest.
+const parallel = 4
+
+// SetupWithManager watches AppMonitors, annotated Pods and Deployments, and wakes for every AppMonitor at each tick.
+func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, ticks <-chan time.Time) error {
+	if err := IndexPods(ctx, mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("index Pods by annotation: %w", err)
+	}
+	unpaused, err := oplibpredicate.NewPause[client.Object](v1.PausedAnnotation)
+	if err != nil {
+		return fmt.Errorf("watch for the annotation %s: %w", v1.PausedAnnotation, err)
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("appmonitor").
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
+		Watches(&v1.AppMonitor{}, &oplibhandler.InstrumentedEnqueueRequestForObject[client.Object]{},
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, podMatters)).
+		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, rolloutEnded)).
+		WatchesMetadata(workload.ReplicaSetMeta(), handler.Funcs{}). // only to be in the cache
+		WatchesRawSource(r.atTicks(ticks)).
+		Complete(r)
+}
+
+// podMatters passes what changes the number of Pods or their sizes. Everything else, above all readiness, can wait for
+// the next tick.
+var podMatters = predicate.Funcs{
+	CreateFunc: func(e event.CreateEvent) bool { return annotated(e.Object) },
+	DeleteFunc: func(e event.DeleteEvent) bool { return annotated(e.Object) },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, _ := e.ObjectOld.(*corev1.Pod)
+		after, _ := e.ObjectNew.(*corev1.Pod)
+		if before == nil || after == nil || !annotated(before) && !annotated(after) {
+			return false
+		}
+		return running(before) != running(after) || !equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
+			!equality.Semantic.DeepEqual(before.Spec, after.Spec)
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// rolloutEnded passes the moment from which a Deployment's Pods can be raised again.
+var rolloutEnded = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, _ := e.ObjectOld.(*appsv1.Deployment)
+		after, _ := e.ObjectNew.(*appsv1.Deployment)
+		return before != nil && after != nil && workload.RolloutInProgress(before) && !workload.RolloutInProgress(after)
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// monitorsOf returns the AppMonitors of an object's namespace: few, and any of them may own it.
+func (r *AppMonitorReconciler) monitorsOf(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.requests(ctx, client.InNamespace(o.GetNamespace()))
+}
+
+// atTicks is a source that wakes for every AppMonitor at each tick.
+func (r *AppMonitorReconciler) atTicks(ticks <-chan time.Time) source.Source {
+	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		go func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticks:
+					for _, request := range r.requests(ctx) {
+						queue.Add(request)
+					}
+				}
+			}
+		}()
+		return nil
+	})
+}
+
+func (r *AppMonitorReconciler) requests(ctx context.Context, in ...client.ListOption) []reconcile.Request {
+	monitors := &v1.AppMonitorList{}
+	if err := r.Client.List(ctx, monitors, in...); err != nil {
+		return nil // reads of the cache fail only while the manager stops
+	}
+	requests := make([]reconcile.Request, 0, len(monitors.Items))
+	for i := range monitors.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&monitors.Items[i])})
+	}
+	return requests
+}

@@ -1,0 +1,193 @@
+package usage
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// failuresUntilUnavailable is how many readings of a node must fail in a row before its source counts as unavailable:
+// one lost answer is a normal day, and would make conditions flap.
+const failuresUntilUnavailable = 3
+
+// Sampler asks a source once per tick for everything, and keeps the newest sample of each container.
+type Sampler struct {
+	source   Source
+	scope    func(context.Context) (Scope, error)
+	interval time.Duration
+	keep     time.Duration
+	clock    clock.WithTicker
+	observer Observer
+	ticks    chan time.Time
+
+	mu      sync.RWMutex
+	samples map[Container]Sample
+	nodes   map[string]nodeRecord
+}
+
+// nodeRecord is what is known of reading one node.
+type nodeRecord struct {
+	// failures in a row, 0 after a success.
+	failures int
+	// cause of the latest failure.
+	cause string
+}
+
+// Observer is told about each pass over the source, for metrics and logs.
+type Observer interface {
+	// Read is called after each pass, with how long it took and what failed, by node.
+	Read(source string, took time.Duration, at time.Time, failures map[string]error)
+	// ScopeFailed is called when the sampler could not learn what to read.
+	ScopeFailed(err error)
+}
+
+// SamplerOptions are the settings of a Sampler; all are required.
+type SamplerOptions struct {
+	Source Source
+	// Scope says what to read; it is called once per tick.
+	Scope func(context.Context) (Scope, error)
+	// Interval between ticks.
+	Interval time.Duration
+	// Keep is the age from which a sample is of no use to anyone and is forgotten.
+	Keep     time.Duration
+	Clock    clock.WithTicker
+	Observer Observer
+}
+
+// NewSampler returns a Sampler that reads nothing until Start or Tick is called.
+func NewSampler(o SamplerOptions) *Sampler {
+	return &Sampler{
+		source: o.Source, scope: o.Scope, interval: o.Interval, keep: o.Keep, clock: o.Clock, observer: o.Observer,
+		ticks:   make(chan time.Time, 1),
+		samples: map[Container]Sample{},
+		nodes:   map[string]nodeRecord{},
+	}
+}
+
+// Start ticks until the context ends.
+func (s *Sampler) Start(ctx context.Context) error {
+	ticker := s.clock.NewTicker(s.interval)
+	defer ticker.Stop()
+	for {
+		s.Tick(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+	}
+}
+
+// NeedLeaderElection keeps replicas that only stand by from asking every kubelet too.
+func (s *Sampler) NeedLeaderElection() bool { return true }
+
+// Ticks delivers a value after each tick. A tick that nobody has taken yet is not repeated.
+func (s *Sampler) Ticks() <-chan time.Time { return s.ticks }
+
+// Tick reads the source once and keeps what it brought. What could not be read this time stays as it was.
+func (s *Sampler) Tick(ctx context.Context) {
+	scope, err := s.scope(ctx)
+	if err != nil {
+		s.observer.ScopeFailed(err)
+		return
+	}
+	start := s.clock.Now()
+	reading := s.source.Read(ctx, scope)
+	if ctx.Err() != nil {
+		return // stopping: every read has failed, and that means nothing
+	}
+	now := s.clock.Now()
+	s.store(scope, reading, now)
+	s.observer.Read(s.source.Name(), now.Sub(start), now, reading.Failures)
+	select {
+	case s.ticks <- now:
+	default:
+	}
+}
+
+func (s *Sampler) store(scope Scope, reading Reading, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c, sample := range reading.Samples {
+		if known, ok := s.samples[c]; !ok || sample.Time.After(known.Time) {
+			s.samples[c] = sample
+		}
+	}
+	maps.DeleteFunc(s.samples, func(_ Container, sample Sample) bool { return now.Sub(sample.Time) > s.keep })
+
+	nodes := make(map[string]nodeRecord, len(scope.Nodes))
+	for _, node := range scope.Nodes {
+		record := nodeRecord{}
+		if err := reading.Failures[node.Name]; err != nil {
+			record = nodeRecord{failures: s.nodes[node.Name].failures + 1, cause: Cause(err)}
+		}
+		nodes[node.Name] = record
+	}
+	s.nodes = nodes
+}
+
+// Newest returns the newest sample of a container.
+func (s *Sampler) Newest(c Container) (Sample, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	sample, ok := s.samples[c]
+	return sample, ok
+}
+
+// State of the source, as far as some nodes are concerned.
+type State int
+
+// The states of a source.
+const (
+	// NotRead: none of the nodes has been asked yet.
+	NotRead State = iota
+	// Available: every node asked answers, or has failed only for a moment.
+	Available
+	// Unavailable: some node has failed several times in a row.
+	Unavailable
+)
+
+// Health says whether the nodes' containers can be read and, when not, why, in words that stay the same while the
+// cause does.
+func (s *Sampler) Health(nodes []string) (State, string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	state, failing := NotRead, map[string][]string{}
+	for _, node := range nodes {
+		record, asked := s.nodes[node]
+		switch {
+		case record.failures >= failuresUntilUnavailable:
+			failing[record.cause] = append(failing[record.cause], node)
+		case asked:
+			state = Available
+		}
+	}
+	if len(failing) > 0 {
+		return Unavailable, describe(s.source.Name(), failing)
+	}
+	return state, ""
+}
+
+// describe groups nodes by cause: one broken certificate authority is one sentence, not a hundred.
+func describe(source string, failing map[string][]string) string {
+	sentences := make([]string, 0, len(failing))
+	for _, cause := range slices.Sorted(maps.Keys(failing)) {
+		nodes := slices.Compact(slices.Sorted(slices.Values(failing[cause])))
+		sentences = append(sentences, cause+" for "+someOf(nodes))
+	}
+	return "the " + source + " source fails: " + strings.Join(sentences, "; ")
+}
+
+// someOf names at most three nodes, so that a message does not change with every node of a large cluster.
+func someOf(nodes []string) string {
+	const named = 3
+	if len(nodes) <= named {
+		return "node " + strings.Join(nodes, ", ")
+	}
+	return "node " + strings.Join(nodes[:named], ", ") + " and others"
+}

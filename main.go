@@ -1,0 +1,128 @@
+// Command memhog-operator raises the memory of annotated Pods before the kernel kills them for want of it.
+package main
+
+import (
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/controllers"
+	"github.com/kubedemo/memhog-operator/internal/usage"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// leaseName names the Lease by which replicas elect the one that acts.
+const leaseName = "memhog-operator.kubedemo.com"
+
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+func main() {
+	o, err := parseOptions(flag.CommandLine, os.Args[1:], os.Getenv)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "memhog-operator:", err)
+		os.Exit(2)
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
+	if err := run(o); err != nil {
+		ctrl.Log.Error(err, "operator stopped")
+		os.Exit(1)
+	}
+}
+
+func run(o options) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	mgr, err := newManager(config, o)
+	if err != nil {
+		return err
+	}
+	src, err := newSource(config, o)
+	if err != nil {
+		return err
+	}
+	sampler := usage.NewSampler(usage.SamplerOptions{
+		Source:   src,
+		Scope:    controllers.Scope(mgr.GetClient()),
+		Interval: o.sampleInterval,
+		Keep:     o.maxSampleAge,
+		Clock:    clock.RealClock{},
+		Observer: &controllers.SourceObserver{Log: ctrl.Log.WithName("sampler")},
+	})
+	if err := mgr.Add(sampler); err != nil {
+		return fmt.Errorf("add the sampler: %w", err)
+	}
+	reconciler := &controllers.AppMonitorReconciler{
+		Client:       mgr.GetClient(),
+		Samples:      sampler,
+		Recorder:     mgr.GetEventRecorder("memhog-operator"),
+		Clock:        clock.RealClock{},
+		MaxSampleAge: o.maxSampleAge,
+	}
+	ctx := ctrl.SetupSignalHandler()
+	if err := reconciler.SetupWithManager(ctx, mgr, sampler.Ticks()); err != nil {
+		return fmt.Errorf("set up the controller: %w", err)
+	}
+	ctrl.Log.Info("starting", "version", version, "source", src.Name(), "namespaces", strings.Join(o.namespaces, ","))
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1.AddToScheme(scheme))
+	stop := 10 * time.Second // less than the 30 s after which the kubelet kills
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme,
+		Cache:  controllers.CacheOptions(o.namespaces),
+		Metrics: metricsserver.Options{
+			BindAddress:    o.metricsAddr,
+			SecureServing:  true,
+			CertDir:        o.metricsCertDir,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
+		},
+		HealthProbeBindAddress:        o.probeAddr,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       &stop,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("add the liveness probe: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("readyz", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("add the readiness probe: %w", err)
+	}
+	return mgr, nil
+}
+
+// newSource returns Prometheus when there is an address for it, and the kubelets otherwise.
+func newSource(config *rest.Config, o options) (usage.Source, error) {
+	if o.prometheusAddr != "" {
+		return usage.NewPrometheus(o.prometheusAddr, o.maxSampleAge, time.Now)
+	}
+	return usage.NewKubelet(config, o.kubelet)
+}
