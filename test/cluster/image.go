@@ -1,0 +1,183 @@
+package cluster
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// NonRoot is the user and group of images that name no other, as a number, so
+// that Kubernetes can verify runAsNonRoot.
+const NonRoot = "65532:65532"
+
+// ImageSpec describes an image that holds one static program.
+type ImageSpec struct {
+	// Ref names the image, such as "localhost/memhog:dev".
+	Ref string
+	// ModuleDir and Package say what to compile: a package path or a relative
+	// path in the module of that folder. Needed unless Binary is set.
+	ModuleDir, Package string
+	// Tags are Go build tags.
+	Tags []string
+	// LDFlags are passed to the linker.
+	LDFlags string
+	// Binary is an existing executable to take instead of compiling one.
+	Binary string
+	// Entrypoint is the program's name in the image's root folder.
+	// Default: the last element of Package or Binary.
+	Entrypoint string
+	// User is the numeric user and group. Default: NonRoot.
+	User string
+	// Files adds files: path in the image → path on this machine.
+	Files map[string]string
+}
+
+// Image is a built image and its name.
+type Image struct {
+	v1.Image
+	Ref string
+}
+
+// Write writes the image as a tar archive, as `docker load` and `ctr images
+// import` take it.
+func (i Image) Write(w io.Writer) error {
+	ref, err := name.NewTag(i.Ref)
+	if err != nil {
+		return fmt.Errorf("image name %q: %w", i.Ref, err)
+	}
+	if err := tarball.Write(ref, i.Image, w); err != nil {
+		return fmt.Errorf("write image %q: %w", i.Ref, err)
+	}
+	return nil
+}
+
+// BuildImage compiles a program and lays it out as an image of one layer, in
+// memory. The same input gives the same image, byte by byte.
+func BuildImage(ctx context.Context, spec ImageSpec) (Image, error) {
+	if _, err := name.NewTag(spec.Ref); err != nil {
+		return Image{}, fmt.Errorf("image name %q: %w", spec.Ref, err)
+	}
+	if spec.Binary == "" {
+		dir, err := os.MkdirTemp("", "memhog-image-")
+		if err != nil {
+			return Image{}, err
+		}
+		defer os.RemoveAll(dir)
+		binary := filepath.Join(dir, "program")
+		if err := compile(ctx, spec, binary); err != nil {
+			return Image{}, fmt.Errorf("image %q: %w", spec.Ref, err)
+		}
+		if spec.Entrypoint == "" {
+			spec.Entrypoint = path.Base(spec.Package)
+		}
+		spec.Binary = binary
+	}
+	image, err := assemble(spec)
+	if err != nil {
+		return Image{}, fmt.Errorf("image %q: %w", spec.Ref, err)
+	}
+	return Image{Image: image, Ref: spec.Ref}, nil
+}
+
+// compile builds a static Linux program for this machine's architecture.
+func compile(ctx context.Context, spec ImageSpec, out string) error {
+	if spec.Package == "" {
+		return errors.New("neither a package nor a binary was given")
+	}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w " + spec.LDFlags, "-o", out}
+	for _, tag := range spec.Tags {
+		args = append(args, "-tags="+tag)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, spec.Package)...)
+	cmd.Dir = spec.ModuleDir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOFLAGS=")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s in %q: %w\n%s", spec.Package, spec.ModuleDir, err, output)
+	}
+	return nil
+}
+
+func assemble(spec ImageSpec) (v1.Image, error) {
+	if spec.Entrypoint == "" {
+		spec.Entrypoint = filepath.Base(spec.Binary)
+	}
+	if spec.User == "" {
+		spec.User = NonRoot
+	}
+	layer, err := layerOf(spec)
+	if err != nil {
+		return nil, err
+	}
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		return nil, err
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.Config = v1.Config{
+		Entrypoint: []string{"/" + spec.Entrypoint},
+		User:       spec.User,
+		WorkingDir: "/",
+	}
+	return mutate.ConfigFile(image, config)
+}
+
+// layerOf packs the program and the added files, in a fixed order and without
+// times or owners, so that the layer's digest depends on their content alone.
+func layerOf(spec ImageSpec) (v1.Layer, error) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	if err := addFile(w, spec.Entrypoint, spec.Binary, 0o755); err != nil {
+		return nil, err
+	}
+	for _, inImage := range sortedKeys(spec.Files) {
+		if err := addFile(w, inImage, spec.Files[inImage], 0o644); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	content := b.Bytes()
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(content)), nil
+	})
+}
+
+func addFile(w *tar.Writer, inImage, onDisk string, mode int64) error {
+	content, err := os.ReadFile(onDisk)
+	if err != nil {
+		return err
+	}
+	header := &tar.Header{
+		Typeflag: tar.TypeReg,
+		Name:     path.Clean("/" + inImage)[1:],
+		Mode:     mode,
+		Size:     int64(len(content)),
+		ModTime:  time.Unix(0, 0),
+	}
+	if err := w.WriteHeader(header); err != nil {
+		return err
+	}
+	_, err = w.Write(content)
+	return err
+}
