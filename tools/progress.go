@@ -15,6 +15,9 @@ import (
 const (
 	// unknown is the total of a phase whose length nobody can tell.
 	unknown = -1
+	// linking is the last phase. A main package has a few files, so it gets no
+	// phase of its own, but it is where a compile error may still occur.
+	linking = "compiling main and linking"
 	// plainEvery is how often a build reports to a log: often enough to see that
 	// it lives, seldom enough to keep a CI log short.
 	plainEvery = 20 * time.Second
@@ -72,7 +75,7 @@ func (m *meter) show() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case m.closed:
+	case m.closed, m.bar && m.shown == nil:
 	case m.bar:
 		_ = m.shown.RenderBlank()
 	default:
@@ -101,9 +104,6 @@ func (m *meter) phase(label, unit string, total int) {
 		return
 	}
 	m.clear()
-	if total == 0 {
-		total = unknown // everything is compiled: a bar from 0 to 0 says nothing
-	}
 	m.shown = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(m.out),
 		progressbar.OptionSetDescription(fmt.Sprintf("  %s: %s", m.title, label)),
@@ -115,6 +115,24 @@ func (m *meter) phase(label, unit string, total int) {
 		progressbar.OptionSetRenderBlankState(true),
 		progressbar.OptionSpinnerType(14),
 	)
+}
+
+// compiling begins the phase that takes longest; it ends in linking.
+func (m *meter) compiling(packages int) {
+	if packages == 0 {
+		m.phase(linking, "", unknown)
+		return
+	}
+	m.phase("compiling", "packages", packages)
+}
+
+// compiled counts a package. After the last one only the linker is left, which
+// cannot tell how far it is.
+func (m *meter) compiled() {
+	m.step()
+	if m.done == m.total {
+		m.phase(linking, "", unknown)
+	}
 }
 
 // step counts one unit of the phase as done.
@@ -135,6 +153,14 @@ func (m *meter) note(line string) {
 	if len(m.notes) > tail {
 		m.notes = m.notes[1:]
 	}
+}
+
+// say prints a line above the bar.
+func (m *meter) say(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.clear()
+	say(m.out, format, args...)
 }
 
 // close takes the bar away and returns how long the build took. Closing twice is fine.
