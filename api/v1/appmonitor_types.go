@@ -12,7 +12,7 @@ type AppMonitorSpec struct {
 	// Pod on its own; a container without a memory limit is never raised.
 	// Example: 75 raises a container with a limit of 384Mi as soon as it uses 288Mi.
 	// +kubebuilder:validation:Required
-	// +kubebuilder:validation:XValidation:rule="self > 0.0 && self <= 100.0",messageExpression="'memThresholdPercent must be greater than 0 and at most 100 (percent of the memory limit), but is ' + string(self)",message="memThresholdPercent must be greater than 0 and at most 100 (percent of the memory limit)"
+	// +kubebuilder:validation:XValidation:rule="self > 0.0 && self <= 100.0",message="memThresholdPercent must be greater than 0 and at most 100 (percent of the memory limit)"
 	MemThresholdPercent float64 `json:"memThresholdPercent"`
 
 	// memMultiplier is the factor by which memory requests and limits grow in one raise. A real number greater than 1
@@ -20,7 +20,7 @@ type AppMonitorSpec struct {
 	// until it does not. Results are rounded up to whole Mi.
 	// Example: 2 raises a request of 256Mi to 512Mi and a limit of 384Mi to 768Mi; 1.5 raises them to 384Mi and 576Mi.
 	// +kubebuilder:validation:Required
-	// +kubebuilder:validation:XValidation:rule="self > 1.0 && self <= 10.0",messageExpression="'memMultiplier must be greater than 1 and at most 10, but is ' + string(self)",message="memMultiplier must be greater than 1 and at most 10"
+	// +kubebuilder:validation:XValidation:rule="self > 1.0 && self <= 10.0",message="memMultiplier must be greater than 1 and at most 10"
 	MemMultiplier float64 `json:"memMultiplier"`
 }
 

@@ -1,0 +1,371 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/usage"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// sizes reads the memory of a Deployment's template, as request/limit by container.
+func (w *world) sizes(d *appsv1.Deployment) map[string]string {
+	w.t.Helper()
+	now := &appsv1.Deployment{}
+	must(w.t, live.Get(w.t.Context(), client.ObjectKeyFromObject(d), now))
+	sizes := map[string]string{}
+	for _, c := range now.Spec.Template.Spec.Containers {
+		request, limit := "none", "none"
+		if q, ok := c.Resources.Requests[corev1.ResourceMemory]; ok {
+			request = q.String()
+		}
+		if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
+			limit = q.String()
+		}
+		sizes[c.Name] = request + "/" + limit
+	}
+	return sizes
+}
+
+func (w *world) wantSizes(d *appsv1.Deployment, want map[string]string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.sizes(d)); diff != "" {
+		w.t.Errorf("sizes in the template (-want +got):\n%s", diff)
+	}
+}
+
+func wantCondition(t *testing.T, m *v1.AppMonitor, kind string, status metav1.ConditionStatus, reason string) string {
+	t.Helper()
+	c := meta.FindStatusCondition(m.Status.Conditions, kind)
+	if c == nil {
+		t.Fatalf("no condition %s", kind)
+	}
+	if c.Status != status || c.Reason != reason {
+		t.Errorf("condition %s is %s, %s (%s); want %s, %s", kind, c.Status, c.Reason, c.Message, status, reason)
+	}
+	return c.Message
+}
+
+func TestAContainerAtTheThresholdIsRaisedByOneRollout(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("johnny-cache", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+
+	w.uses(pod, "memhog", 287)
+	w.reconcile("johnny-cache")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+
+	w.uses(pod, "memhog", 288)
+	m := w.reconcile("johnny-cache")
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "container memhog from 256Mi/384Mi to 512Mi/768Mi: 288Mi")
+	if got := m.Status.LastRaise; got == nil || got.Workload != "Deployment/memhog" || got.Reason != "AboveThreshold" ||
+		got.From.Limit.String() != "384Mi" || got.To.Limit.String() != "768Mi" || got.To.Request.String() != "512Mi" {
+		t.Errorf("last raise is %+v", got)
+	}
+
+	pod2 := w.rollOut(d)
+	w.delete(pod)
+	w.uses(pod2, "memhog", 288)
+	m = w.reconcile("johnny-cache")
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+	if m.Status.Raised != 1 || m.Status.Pods != 1 {
+		t.Errorf("raised %d of %d Pods, want 1 of 1", m.Status.Raised, m.Status.Pods)
+	}
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)
+	if w.writes.applies != 1 {
+		t.Errorf("wrote %d times to Deployments, want once", w.writes.applies)
+	}
+}
+
+func TestARaiseTouchesTheTwoMemoryFieldsOnly(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"}, memory{"sidecar", "32Mi", "64Mi"})
+	before := d.DeepCopy()
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+
+	after := &appsv1.Deployment{}
+	must(t, live.Get(t.Context(), client.ObjectKeyFromObject(d), after))
+	want := before.DeepCopy()
+	resources := want.Spec.Template.Spec.Containers[0].Resources
+	resources.Requests[corev1.ResourceMemory] = resource.MustParse("512Mi")
+	resources.Limits[corev1.ResourceMemory] = resource.MustParse("768Mi")
+	bookkeeping := cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ManagedFields", "ResourceVersion", "Generation")
+	if diff := cmp.Diff(want, after, bookkeeping); diff != "" {
+		t.Errorf("more than the two memory values changed (-want +got):\n%s", diff)
+	}
+	for _, f := range after.ManagedFields {
+		if f.Manager != workload.FieldManager {
+			continue
+		}
+		const owned = `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":` +
+			`{".":{},"f:name":{},"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:memory":{}}}}}}}}}`
+		if got := string(f.FieldsV1.Raw); got != owned {
+			t.Errorf("the operator owns %s\nwant %s", got, owned)
+		}
+		return
+	}
+	t.Error("the operator owns nothing")
+}
+
+func TestEveryContainerIsConsideredOnItsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 1.5)
+	d, pod := w.deployment("pair", memory{"a", "256Mi", "384Mi"}, memory{"b", "100Mi", "100Mi"})
+	w.uses(pod, "a", 100)
+	w.uses(pod, "b", 80)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"a": "256Mi/384Mi", "b": "150Mi/150Mi"})
+
+	pod2 := w.rollOut(d)
+	w.delete(pod)
+	w.uses(pod2, "a", 300)
+	w.uses(pod2, "b", 10)
+	m := w.reconcile("m")
+	w.wantSizes(d, map[string]string{"a": "384Mi/576Mi", "b": "150Mi/150Mi"})
+
+	w.rollOut(d)
+	if m = w.reconcile("m"); m.Status.Raised != 2 {
+		t.Errorf("raised %d containers, want 2", m.Status.Raised)
+	}
+}
+
+func TestReplicasShareTheLargestSizeThatOneOfThemNeeds(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	second := w.pod("memhog-second", d.Spec.Template, pod.OwnerReferences...)
+	w.uses(pod, "memhog", 300)
+	w.uses(second, "memhog", 600)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "1Gi/1536Mi"})
+	if w.writes.applies != 1 {
+		t.Errorf("wrote %d times, want once for both replicas", w.writes.applies)
+	}
+}
+
+func TestNothingIsRaisedWhen(t *testing.T) {
+	for _, tc := range []struct {
+		reason string
+		set    func(*world, *appsv1.Deployment, *corev1.Pod)
+	}{
+		{"there is no sample", func(*world, *appsv1.Deployment, *corev1.Pod) {}},
+		{"the sample is stale", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
+			w.uses(p, "memhog", 380)
+			w.clock.Step(61 * time.Second)
+		}},
+		{"the sample is of the container's predecessor", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
+			w.samples.set(usage.Container{Namespace: p.Namespace, Pod: p.Name, Name: "memhog"},
+				usage.Sample{Bytes: 380 * mi, Time: w.clock.Now().Add(-5 * time.Second)})
+		}},
+		{"a rollout is in flight", func(w *world, d *appsv1.Deployment, p *corev1.Pod) {
+			w.uses(p, "memhog", 380)
+			w.setProgress(d, "ReplicaSetUpdated")
+		}},
+		{"the Deployment carries the pause annotation", func(w *world, d *appsv1.Deployment, p *corev1.Pod) {
+			w.uses(p, "memhog", 380)
+			d.Annotations = map[string]string{v1.PausedAnnotation: "true"}
+			must(w.t, live.Update(w.t.Context(), d))
+			settle(w.t, d)
+		}},
+		{"the Deployment's own rollouts are paused", func(w *world, d *appsv1.Deployment, p *corev1.Pod) {
+			w.uses(p, "memhog", 380)
+			d.Spec.Paused = true
+			must(w.t, live.Update(w.t.Context(), d))
+			w.setProgress(d, "NewReplicaSetAvailable")
+		}},
+		{"the Pod did not opt in", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
+			w.uses(p, "memhog", 380)
+			p.Annotations[v1.MonitorAnnotation] = "false"
+			must(w.t, live.Update(w.t.Context(), p))
+			settle(w.t, p)
+		}},
+		{"the Pod names another AppMonitor", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
+			w.uses(p, "memhog", 380)
+			p.Annotations[v1.MonitorAnnotation] = "other"
+			must(w.t, live.Update(w.t.Context(), p))
+			settle(w.t, p)
+		}},
+	} {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := newWorld(t)
+			w.monitor("m", 75, 2)
+			d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+			tc.set(w, d, pod)
+			w.reconcile("m")
+			w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+			if w.writes.applies != 0 {
+				t.Error("something was written to the Deployment")
+			}
+		})
+	}
+}
+
+func TestRefusalsAreToldOnce(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("limitless", memory{"memhog", "256Mi", ""})
+	w.uses(pod, "memhog", 2000)
+	bare := w.pod("bare", corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1.MonitorAnnotation: v1.MonitorAny}},
+		Spec:       corev1.PodSpec{Containers: containersOf([]memory{{"memhog", "256Mi", "384Mi"}})},
+	})
+	w.uses(bare, "memhog", 380)
+
+	for range 3 {
+		w.reconcile("m")
+	}
+	mustContain(t, w.nextEvent()+w.nextEvent(), "Warning NoLimit", "Warning UnsupportedOwner")
+	if more := w.nextEvent(); more != "" {
+		t.Errorf("told again: %s", more)
+	}
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/none"})
+}
+
+func TestAnOperatorKilledInTheMiddleOfARolloutRaisesOnce(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	must(t, live.Get(t.Context(), client.ObjectKeyFromObject(d), d))
+	settle(t, d)
+
+	w.restart()
+	w.uses(pod, "memhog", 320)
+	w.reconcile("m")
+	w.setProgress(d, "ReplicaSetUpdated")
+	w.reconcile("m")
+	// The rollout is complete, but the old Pod is still there, and above its threshold.
+	w.rollOut(d)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+	if w.writes.applies != 1 {
+		t.Errorf("wrote %d times, want once", w.writes.applies)
+	}
+}
+
+func TestAnOldViewOfTheDeploymentOverwritesNothing(t *testing.T) {
+	w := newWorld(t)
+	d, _ := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	old := d.DeepCopy()
+	d.Spec.Template.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("2Gi")
+	must(t, live.Update(t.Context(), d))
+
+	_, err := workload.Rollout(t.Context(), live, old, map[string]workload.Size{"memhog": {Request: 512 * mi, Limit: 768 * mi}})
+	if !apierrors.IsConflict(err) {
+		t.Errorf("got %v, want a conflict", err)
+	}
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/2Gi"})
+}
+
+func TestAPausedMonitorSaysSoAndDoesNothing(t *testing.T) {
+	w := newWorld(t)
+	m := w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	m.Annotations = map[string]string{v1.PausedAnnotation: "true"}
+	must(t, live.Update(t.Context(), m))
+	settle(t, m)
+	w.uses(pod, "memhog", 380)
+	m = w.reconcile("m")
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonPaused)
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+
+	m.Annotations = nil
+	must(t, live.Update(t.Context(), m))
+	settle(t, m)
+	m = w.reconcile("m")
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+}
+
+func TestOfTwoMonitorsTheNamedOneWinsElseTheOldest(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("b-older", 75, 2)
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // creation times have whole seconds
+	w.monitor("a-younger", 50, 4)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 200)
+
+	younger, older := w.reconcile("a-younger"), w.reconcile("b-older")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+	mustContain(t, wantCondition(t, younger, v1.ConditionConflicted, metav1.ConditionTrue, v1.ReasonClaimedByOther), `"b-older"`)
+	wantCondition(t, older, v1.ConditionConflicted, metav1.ConditionFalse, v1.ReasonNoConflict)
+
+	pod.Annotations[v1.MonitorAnnotation] = "a-younger"
+	must(t, live.Update(t.Context(), pod))
+	settle(t, pod)
+	younger, older = w.reconcile("a-younger"), w.reconcile("b-older")
+	w.wantSizes(d, map[string]string{"memhog": "1Gi/1536Mi"})
+	wantCondition(t, younger, v1.ConditionConflicted, metav1.ConditionFalse, v1.ReasonNoConflict)
+	if older.Status.Pods != 0 {
+		t.Errorf("the older AppMonitor still owns %d Pods", older.Status.Pods)
+	}
+}
+
+func TestABrokenSourceIsSaidAndGoneWhenItIsMended(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 100)
+	w.samples.state, w.samples.failure = usage.Unavailable, "the kubelet source fails: connection refused for node node-1"
+	m := w.reconcile("m")
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonSourceUnavailable)
+	mustContain(t, wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionFalse, v1.ReasonSourceUnavailable), "connection refused")
+
+	w.samples.state, w.samples.failure = usage.Available, ""
+	m = w.reconcile("m")
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)
+	wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionTrue, v1.ReasonSourceRead)
+}
+
+func TestARefusedRaiseIsSaidOnceAndTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.writes.refuse = apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "memhog", nil)
+	for range 3 {
+		m := w.reconcile("m")
+		mustContain(t, wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonRaiseFailed), "forbidden", `"memhog"`)
+	}
+	mustContain(t, w.nextEvent(), "Warning RaiseFailed")
+	if more := w.nextEvent(); more != "" {
+		t.Errorf("told again: %s", more)
+	}
+	w.writes.refuse = nil
+	m := w.reconcile("m")
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+}
+
+func TestNothingIsWrittenWhileNothingChanges(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.reconcile("m")
+	before := *w.writes
+	for use := range int64(20) {
+		w.clock.Step(5 * time.Second)
+		w.uses(pod, "memhog", 100+use)
+		w.reconcile("m")
+	}
+	if w.writes.applies != before.applies || w.writes.patches != before.patches {
+		t.Errorf("an idle operator made %d applies and %d status patches",
+			w.writes.applies-before.applies, w.writes.patches-before.patches)
+	}
+}

@@ -1,0 +1,266 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	testclock "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/usage"
+)
+
+const mi = 1 << 20
+
+// world is one test's operator, with a stepped clock, a memory use that the test sets, and writes that are counted.
+type world struct {
+	t          *testing.T
+	namespace  string
+	clock      *testclock.FakeClock
+	samples    *samples
+	writes     *writes
+	events     *events.FakeRecorder
+	reconciler *AppMonitorReconciler
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		t: t, namespace: newNamespace(t), clock: testclock.NewFakeClock(time.Now()), writes: &writes{Client: cached},
+		events:  events.NewFakeRecorder(100),
+		samples: &samples{newest: map[usage.Container]usage.Sample{}, state: usage.Available},
+	}
+	w.restart()
+	return w
+}
+
+// restart replaces the operator by one that remembers nothing.
+func (w *world) restart() {
+	w.reconciler = &AppMonitorReconciler{
+		Client: w.writes, Samples: w.samples, Recorder: w.events, Clock: w.clock, MaxSampleAge: time.Minute,
+	}
+}
+
+// monitor creates an AppMonitor and waits until the operator can see it.
+func (w *world) monitor(name string, threshold, multiplier float64) *v1.AppMonitor {
+	w.t.Helper()
+	m := &v1.AppMonitor{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
+		Spec:       v1.AppMonitorSpec{MemThresholdPercent: threshold, MemMultiplier: multiplier},
+	}
+	must(w.t, live.Create(w.t.Context(), m))
+	settle(w.t, m)
+	return m
+}
+
+// reconcile runs one pass over an AppMonitor and returns it as it is afterwards.
+func (w *world) reconcile(name string) *v1.AppMonitor {
+	w.t.Helper()
+	key := client.ObjectKey{Namespace: w.namespace, Name: name}
+	if _, err := w.reconciler.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: key}); err != nil {
+		w.t.Fatalf("reconcile %s: %v", name, err)
+	}
+	m := &v1.AppMonitor{}
+	must(w.t, live.Get(w.t.Context(), key, m))
+	settle(w.t, m)
+	return m
+}
+
+// uses sets the memory use of a Pod's container, measured at this moment.
+func (w *world) uses(pod *corev1.Pod, container string, mebibytes int64) {
+	w.samples.set(usage.Container{Namespace: pod.Namespace, Pod: pod.Name, Name: container},
+		usage.Sample{Bytes: mebibytes * mi, Time: w.clock.Now()})
+}
+
+// nextEvent returns the text of the oldest Event that was not looked at yet, empty when there is none.
+func (w *world) nextEvent() string {
+	select {
+	case text := <-w.events.Events:
+		return text
+	default:
+		return ""
+	}
+}
+
+// memory is a container of a fixture.
+type memory struct{ name, request, limit string }
+
+// deployment creates an annotated Deployment whose rollout is complete, with one running Pod.
+func (w *world) deployment(name string, containers ...memory) (*appsv1.Deployment, *corev1.Pod) {
+	w.t.Helper()
+	labels := map[string]string{"app": name}
+	d := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace, Labels: labels},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{
+					Labels:      labels,
+					Annotations: map[string]string{v1.MonitorAnnotation: v1.MonitorAny, "team": "cache"},
+				},
+				Spec: corev1.PodSpec{
+					Containers: containersOf(containers),
+					Volumes:    []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+				},
+			},
+		},
+	}
+	must(w.t, live.Create(w.t.Context(), d, client.FieldOwner("kubectl")))
+	return d, w.rollOut(d)
+}
+
+// rollOut does what the Deployment controller would: a ReplicaSet, a Pod of the present template, and a status that
+// says that the rollout is complete.
+func (w *world) rollOut(d *appsv1.Deployment) *corev1.Pod {
+	w.t.Helper()
+	must(w.t, live.Get(w.t.Context(), client.ObjectKeyFromObject(d), d))
+	name := fmt.Sprintf("%s-%d", d.Name, d.Generation)
+	rs := &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: d.Namespace,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
+		},
+		Spec: appsv1.ReplicaSetSpec{Selector: d.Spec.Selector, Template: d.Spec.Template},
+	}
+	must(w.t, live.Create(w.t.Context(), rs))
+	meta := ReplicaSetMetaOf(rs)
+	settle(w.t, meta)
+	pod := w.pod(name, d.Spec.Template, *metav1.NewControllerRef(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet")))
+	w.setProgress(d, "NewReplicaSetAvailable")
+	return pod
+}
+
+// setProgress writes the Deployment's Progressing condition.
+func (w *world) setProgress(d *appsv1.Deployment, reason string) {
+	w.t.Helper()
+	must(w.t, live.Get(w.t.Context(), client.ObjectKeyFromObject(d), d))
+	d.Status = appsv1.DeploymentStatus{
+		ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
+		Conditions: []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: reason}},
+	}
+	must(w.t, live.Status().Update(w.t.Context(), d))
+	settle(w.t, d)
+}
+
+// pod creates a running Pod whose containers have just started.
+func (w *world) pod(name string, template corev1.PodTemplateSpec, owners ...metav1.OwnerReference) *corev1.Pod {
+	w.t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: w.namespace, OwnerReferences: owners,
+			Labels: template.Labels, Annotations: template.Annotations,
+		},
+		Spec: template.Spec,
+	}
+	pod.Spec.NodeName = "node-1"
+	must(w.t, live.Create(w.t.Context(), pod))
+	pod.Status.Phase = corev1.PodRunning
+	pod.Status.HostIP = "198.51.100.2"
+	for _, c := range pod.Spec.Containers {
+		started := metav1.NewTime(w.clock.Now().Add(-time.Second))
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
+			Name: c.Name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
+		})
+	}
+	must(w.t, live.Status().Update(w.t.Context(), pod))
+	settle(w.t, pod)
+	return pod
+}
+
+func (w *world) delete(o client.Object) {
+	w.t.Helper()
+	must(w.t, live.Delete(w.t.Context(), o, client.GracePeriodSeconds(0)))
+	o.SetResourceVersion("")
+	settle(w.t, o)
+}
+
+func containersOf(memories []memory) []corev1.Container {
+	containers := make([]corev1.Container, 0, len(memories))
+	for _, m := range memories {
+		c := corev1.Container{Name: m.name, Image: "memhog:dev", Env: []corev1.EnvVar{{Name: "KEEP", Value: "me"}}}
+		c.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}
+		if m.request != "" {
+			c.Resources.Requests[corev1.ResourceMemory] = resource.MustParse(m.request)
+		}
+		if m.limit != "" {
+			c.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(m.limit)}
+		}
+		containers = append(containers, c)
+	}
+	return containers
+}
+
+// ReplicaSetMetaOf returns the metadata of a ReplicaSet as the cache holds it.
+func ReplicaSetMetaOf(rs *appsv1.ReplicaSet) *metav1.PartialObjectMetadata {
+	meta := &metav1.PartialObjectMetadata{ObjectMeta: rs.ObjectMeta}
+	meta.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))
+	return meta
+}
+
+// samples stands for the sampler.
+type samples struct {
+	mu      sync.Mutex
+	newest  map[usage.Container]usage.Sample
+	state   usage.State
+	failure string
+}
+
+func (s *samples) set(c usage.Container, sample usage.Sample) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest[c] = sample
+}
+
+func (s *samples) Newest(c usage.Container) (usage.Sample, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sample, ok := s.newest[c]
+	return sample, ok
+}
+
+func (s *samples) Health(nodes []string) (usage.State, string) {
+	if len(nodes) == 0 {
+		return usage.NotRead, ""
+	}
+	return s.state, s.failure
+}
+
+// writes counts what the operator writes, and can refuse the next apply.
+type writes struct {
+	client.Client
+	applies, patches int
+	refuse           error
+}
+
+func (w *writes) Apply(ctx context.Context, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+	if w.refuse != nil {
+		return w.refuse
+	}
+	w.applies++
+	return w.Client.Apply(ctx, o, opts...)
+}
+
+func (w *writes) Status() client.SubResourceWriter {
+	return countedStatus{SubResourceWriter: w.Client.Status(), writes: w}
+}
+
+type countedStatus struct {
+	client.SubResourceWriter
+	writes *writes
+}
+
+func (s countedStatus) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	s.writes.patches++
+	return s.SubResourceWriter.Patch(ctx, o, p, opts...)
+}
