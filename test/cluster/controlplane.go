@@ -8,7 +8,7 @@ import (
 const (
 	etcdClient = "127.0.0.1:2379"
 	etcdPeer   = "127.0.0.1:2380"
-	apiLocal   = "tcp:127.0.0.1:6443"
+	apiReady   = "https://127.0.0.1:6443/readyz"
 )
 
 func (s setup) etcd() program {
@@ -97,7 +97,7 @@ func (s setup) controllerManager() program {
 		// The default folder is on the machine, outside of the cluster's mounts.
 		"--flex-volume-plugin-dir=" + s.data("volume-plugins"),
 	}
-	return program{Name: controllerManager, Path: s.bin(controllerManager), After: apiLocal,
+	return program{Name: controllerManager, Path: s.bin(controllerManager), After: apiReady,
 		Args: append(args, featureGates(s.FeatureGates)...)}
 }
 
@@ -110,7 +110,7 @@ func (s setup) scheduler() program {
 		"--bind-address=127.0.0.1",
 		"--leader-elect=false",
 	}
-	return program{Name: scheduler, Path: s.bin(scheduler), After: apiLocal,
+	return program{Name: scheduler, Path: s.bin(scheduler), After: apiReady,
 		Args: append(args, featureGates(s.FeatureGates)...)}
 }
 
@@ -118,7 +118,7 @@ func (s setup) scheduler() program {
 // without that, the answer of a Pod on the same bridge would bypass the node
 // where the kernel's br_netfilter is absent, and never be translated back.
 func (s setup) kubeProxy() program {
-	return program{Name: kubeProxy, Path: s.bin(kubeProxy), After: apiLocal,
+	return program{Name: kubeProxy, Path: s.bin(kubeProxy), After: apiReady,
 		Args: append([]string{
 			"--kubeconfig=" + s.kubeconfig(kubeProxy),
 			"--hostname-override=" + s.nodeName(),

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -94,31 +93,6 @@ func (c *Cluster) crashed() error {
 		}
 	}
 	return nil
-}
-
-// statuses reads what the supervisor tells about its programs.
-func (l layout) statuses() (map[string]status, error) {
-	entries, err := os.ReadDir(l.statusDir())
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]status{}
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ".json")
-		if !ok {
-			continue
-		}
-		b, err := os.ReadFile(l.statusFile(name))
-		if err != nil {
-			return nil, err
-		}
-		var s status
-		if err := json.Unmarshal(b, &s); err != nil {
-			return nil, fmt.Errorf("%s: %w", l.statusFile(name), err)
-		}
-		all[name] = s
-	}
-	return all, nil
 }
 
 func nodeReady(ctx context.Context, client kubernetes.Interface, name string) (bool, error) {

@@ -49,7 +49,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, c.failed(err)
 	}
 	if o.Detach {
-		if err := c.node.detach(); err != nil {
+		if err := c.node.tell(detached); err != nil {
 			return nil, c.failed(err)
 		}
 	}
@@ -97,6 +97,11 @@ func claim(o Options) (*os.File, error) {
 		return nil, err
 	}
 	held, err := lock(l.lockFile(), unix.LOCK_EX|unix.LOCK_NB)
+	for i := 0; i < 5 && errors.Is(err, unix.EWOULDBLOCK); i++ {
+		// Find holds the lock for a moment, too.
+		time.Sleep(pollDelay)
+		held, err = lock(l.lockFile(), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, fmt.Errorf("%q in %s: %w", o.Name, o.Dir, ErrRunning)
 	}
@@ -110,22 +115,27 @@ func claim(o Options) (*os.File, error) {
 	return held, nil
 }
 
-// start writes the cluster's files and starts its processes.
+// start starts the cluster's processes and gives them what they need.
 func start(o Options, programs map[string]string, held *os.File) (*Cluster, error) {
-	network, err := createLink(o.Name)
-	if err != nil {
-		return nil, err
+	c := &Cluster{layout: layout{Name: o.Name, Dir: o.Dir}}
+	if err := os.MkdirAll(c.logDir(), 0o700); err != nil {
+		return nil, c.failed(err)
 	}
-	l := layout{Name: o.Name, Dir: o.Dir, Link: network}
-	c := &Cluster{layout: l}
-	spec, err := prepare(l, o, programs)
+	var err error
+	if c.node, err = startNode(c.layout, held); err != nil {
+		return nil, c.failed(err)
+	}
+	if c.Link, err = createLink(o.Name, c.node.pid); err != nil {
+		return nil, c.failed(err)
+	}
+	spec, err := prepare(c.layout, o, programs)
 	if err != nil {
 		return nil, c.failed(err)
 	}
-	if err := writeJSON(l.specFile(), spec); err != nil {
+	if err := writeJSON(c.specFile(), spec); err != nil {
 		return nil, c.failed(err)
 	}
-	if c.node, err = startNode(l, held); err != nil {
+	if err := c.node.tell(prepared); err != nil {
 		return nil, c.failed(err)
 	}
 	return c, nil
@@ -134,7 +144,7 @@ func start(o Options, programs map[string]string, held *os.File) (*Cluster, erro
 // prepare writes certificates and configuration.
 func prepare(l layout, o Options, programs map[string]string) (nodeSpec, error) {
 	s := setup{layout: l, Options: o}
-	for _, dir := range []string{l.configFile(""), l.cniDir(), l.logDir(), l.statusDir()} {
+	for _, dir := range []string{l.configFile(""), l.cniDir(), l.statusDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nodeSpec{}, err
 		}
