@@ -89,7 +89,7 @@ var programs = []Program{
 	cni("bridge", "main/bridge"),
 	cni("loopback", "main/loopback"),
 	cni("host-local", "ipam/host-local"),
-	prometheus("prometheus", 2*time.Minute),
+	prometheus("prometheus", 3*time.Minute),
 	prometheus("promtool", 20*time.Second),
 	{
 		Name: "controller-gen", Family: "controller-gen",
@@ -102,13 +102,13 @@ var programs = []Program{
 	{
 		Name: "golangci-lint", Family: "golangci-lint",
 		Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint",
-		LDFlags: golangciFlags, Cold: 3 * time.Minute,
+		LDFlags: golangciFlags, Cold: 2 * time.Minute,
 	},
 	{
 		Name: "operator-sdk", Family: "operator-sdk",
 		Package: "github.com/operator-framework/operator-sdk/cmd/operator-sdk",
 		// The tag replaces GnuPG's C library, which CGO_ENABLED=0 rules out.
-		Tags: []string{"containers_image_openpgp"}, LDFlags: operatorSDKFlags, Cold: 4 * time.Minute,
+		Tags: []string{"containers_image_openpgp"}, LDFlags: operatorSDKFlags, Cold: 3 * time.Minute,
 	},
 }
 
