@@ -63,7 +63,7 @@ func (s setup) apiServer() program {
 		"--audit-log-maxsize=0",
 	}
 	return program{Name: apiServer, Path: s.bin(apiServer), After: "tcp:" + etcdClient,
-		Args: append(args, featureGates(s.FeatureGates)...)}
+		Args: append(args, featureGates(s.options.FeatureGates)...)}
 }
 
 // auditPolicy logs finished writes and nothing else: who did which to what.
@@ -94,11 +94,13 @@ func (s setup) controllerManager() program {
 		"--cluster-signing-cert-file=" + s.pkiFile("ca.crt"),
 		"--cluster-signing-key-file=" + s.pkiFile("ca.key"),
 		"--allocate-node-cidrs=false",
+		// How soon a node that became Ready loses the taint that keeps Pods away.
+		"--node-monitor-period=1s",
 		// The default folder is on the machine, outside of the cluster's mounts.
 		"--flex-volume-plugin-dir=" + s.data("volume-plugins"),
 	}
 	return program{Name: controllerManager, Path: s.bin(controllerManager), After: apiReady,
-		Args: append(args, featureGates(s.FeatureGates)...)}
+		Args: append(args, featureGates(s.options.FeatureGates)...)}
 }
 
 func (s setup) scheduler() program {
@@ -111,7 +113,7 @@ func (s setup) scheduler() program {
 		"--leader-elect=false",
 	}
 	return program{Name: scheduler, Path: s.bin(scheduler), After: apiReady,
-		Args: append(args, featureGates(s.FeatureGates)...)}
+		Args: append(args, featureGates(s.options.FeatureGates)...)}
 }
 
 // kubeProxy makes Services reachable. It masquerades all Service traffic:
@@ -128,7 +130,7 @@ func (s setup) kubeProxy() program {
 			"--masquerade-all",
 			// The connection table's size is the machine's, not the namespace's.
 			"--conntrack-max-per-core=0",
-		}, featureGates(s.FeatureGates)...)}
+		}, featureGates(s.options.FeatureGates)...)}
 }
 
 // searchPath is where the node's programs look for other programs.

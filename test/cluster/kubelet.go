@@ -28,10 +28,10 @@ func (s setup) kubelet() program {
 // sample is are the defaults.
 func (s setup) kubeletConfig() map[string]any {
 	gates := map[string]bool{}
-	if s.Stats == StatsFromCRI {
+	if s.options.Stats == StatsFromCRI {
 		gates["PodAndContainerStatsFromCRI"] = true
 	}
-	maps.Copy(gates, s.FeatureGates)
+	maps.Copy(gates, s.options.FeatureGates)
 	config := map[string]any{
 		"apiVersion":         "kubelet.config.k8s.io/v1beta1",
 		"kind":               "KubeletConfiguration",

@@ -31,7 +31,7 @@ const (
 // setup is what the configuration of the programs depends on.
 type setup struct {
 	layout
-	Options
+	options     Options
 	snapshotter string // containerd's way to stack image layers
 	reserved    string // memory withheld from Pods, "" for none
 }

@@ -143,7 +143,7 @@ func start(o Options, programs map[string]string, held *os.File) (*Cluster, erro
 
 // prepare writes certificates and configuration.
 func prepare(l layout, o Options, programs map[string]string) (nodeSpec, error) {
-	s := setup{layout: l, Options: o}
+	s := setup{layout: l, options: o}
 	for _, dir := range []string{l.configFile(""), l.cniDir(), l.statusDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nodeSpec{}, err
