@@ -52,6 +52,9 @@ func Apply(ctx context.Context, c client.Client, objects ...*unstructured.Unstru
 // apply retries what a young cluster refuses for a moment: a namespace without its default service account, a kind
 // whose definition is not served yet.
 func apply(ctx context.Context, c client.Client, object *unstructured.Unstructured) error {
+	// What an earlier application returned must not be sent: an object can be changed and applied again.
+	object.SetManagedFields(nil)
+	object.SetResourceVersion("")
 	var refused error
 	err := wait.PollUntilContextTimeout(ctx, poll, 10*time.Second, true, func(ctx context.Context) (bool, error) {
 		refused = c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), FieldOwner, client.ForceOwnership)
