@@ -77,11 +77,12 @@ func established(ctx context.Context, c client.Client, definition *unstructured.
 		if err := c.Get(ctx, client.ObjectKeyFromObject(definition), seen); err != nil {
 			return false, err
 		}
-		conditions, _, err := unstructured.NestedSlice(seen.Object, "status", "conditions")
+		// Before there are any, the API server shows them as null, which is no error here.
+		conditions, _, _ := unstructured.NestedSlice(seen.Object, "status", "conditions")
 		return slices.ContainsFunc(conditions, func(c any) bool {
 			condition, _ := c.(map[string]any)
 			return condition["type"] == "Established" && condition["status"] == "True"
-		}), err
+		}), nil
 	})
 	if err != nil {
 		return fmt.Errorf("wait until %s is established: %w", title(definition), err)

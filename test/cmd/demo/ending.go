@@ -116,6 +116,6 @@ func (s *stage) lookAround(ctx context.Context) {
     kubectl -n %[4]s logs deployment/%[5]s
 `, kubeconfig, kubectl, namespace, install.OperatorKey.Namespace, install.OperatorKey.Name)
 	if !s.ownCluster {
-		fmt.Fprintln(s.out, "to take it down: make cluster-down")
+		fmt.Fprintf(s.out, "to take it down: go -C %s run ./cmd/cluster -name %s down\n", filepath.Join(s.root, "test"), clusterName)
 	}
 }

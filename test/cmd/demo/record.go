@@ -114,9 +114,12 @@ func (r *record) sawPodGone(at time.Time, name string) {
 	}
 }
 
-// sawEvent passes on what the operator says, and every warning.
+// sawEvent passes on what is said of the Deployment and of the AppMonitor, and every warning.
 func (r *record) sawEvent(at time.Time, e *corev1.Event) {
 	about := e.InvolvedObject.Kind
+	if e.Reason == "MissingClusterDNS" {
+		return // the cluster that the demo starts has none, and nobody in the story needs it
+	}
 	if e.Type != corev1.EventTypeNormal || about == "AppMonitor" || about == "Deployment" {
 		r.tell(at, "%s/%s %s: %s", about, e.InvolvedObject.Name, e.Reason, e.Message)
 	}

@@ -19,6 +19,8 @@ import (
 )
 
 const (
+	// clusterName keeps the demo's cluster apart from others on this machine.
+	clusterName = "demo"
 	// namespace is where memhog lives.
 	namespace = "memhog-demo"
 	// patience is how long anything that is installed may take to become available.
@@ -74,10 +76,10 @@ func (s *stage) play(ctx context.Context) (line string, err error) {
 
 // openCluster starts a cluster, unless KUBECONFIG names one or an earlier one is still up.
 func (s *stage) openCluster(ctx context.Context) error {
-	o := cluster.Options{Out: s.out, Detach: s.keep}
+	o := cluster.Options{Name: clusterName, Out: s.out, Detach: s.keep}
 	var err error
 	if s.cluster, err = cluster.Find(o); err == nil && !s.ownCluster {
-		s.say("a cluster is up already: it is used, and stays up")
+		s.say("the demo's cluster is up already: it is used, and stays up")
 	} else {
 		if s.cluster, err = cluster.Open(ctx, o); err != nil {
 			return err

@@ -66,6 +66,7 @@ func (s *stage) tell(ctx context.Context, steps []step) error {
 }
 
 func (s *stage) buildImages(ctx context.Context) error {
+	s.say("of the operator and of memhog: a minute or two at first, seconds when Go has compiled them before")
 	operator, err := install.OperatorImage(ctx, s.root)
 	if err != nil {
 		return err

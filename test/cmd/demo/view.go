@@ -39,7 +39,7 @@ func (p *plain) show(r *record, now time.Time) {
 }
 
 func (p *plain) close(r *record, now time.Time) {
-	p.last = time.Time{}
+	p.every = time.Second // a last line, unless there was one just now
 	p.show(r, now)
 }
 
