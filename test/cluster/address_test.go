@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -56,7 +57,8 @@ func TestFreeLink(t *testing.T) {
 
 func TestDeviceName(t *testing.T) {
 	seen := map[string]string{}
-	for _, name := range []string{"a", DefaultName, "twelve-chars", "thirteen-char", "a-very-long-name-of-a-cluster", "a-very-long-name-of-a-cluster-2"} {
+	long := strings.Repeat("long-", 7)
+	for _, name := range []string{"a", DefaultName, "twelve-chars", "thirteen-char", long + "1", long + "2"} {
 		device := deviceName(name)
 		if len(device) > 15 {
 			t.Errorf("device of %q is %q: longer than the kernel allows", name, device)

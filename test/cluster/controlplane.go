@@ -89,6 +89,9 @@ func (s setup) controllerManager() program {
 		"--bind-address=127.0.0.1",
 		"--leader-elect=false",
 		"--use-service-account-credentials=true",
+		// Its start asks for an account per controller, 5 s at the default rate.
+		"--kube-api-qps=200",
+		"--kube-api-burst=400",
 		"--root-ca-file=" + s.pkiFile("ca.crt"),
 		"--service-account-private-key-file=" + s.pkiFile("sa.key"),
 		"--cluster-signing-cert-file=" + s.pkiFile("ca.crt"),

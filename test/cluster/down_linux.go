@@ -61,35 +61,6 @@ func Remove(ctx context.Context, o Options) error {
 	return (&Cluster{layout: layout{Name: o.Name, Dir: o.Dir}}).Down(ctx)
 }
 
-// failed ends a cluster that could not be started, removes everything of it but
-// the logs, and adds to the error what they say.
-func (c *Cluster) failed(cause error) error {
-	report := c.report()
-	var err error
-	if c.node != nil {
-		err = c.stop(context.Background())
-	}
-	err = errors.Join(err, clearRemains(c.layout, c.logDir()))
-	return errors.Join(fmt.Errorf("cluster %q did not start: %w%s\nits logs are in %s", c.Name, cause, report, c.logDir()), err)
-}
-
-// report shows the ends of the logs of what failed: the programs that ended, and
-// the node itself.
-func (c *Cluster) report() string {
-	const size = 2000
-	all, _ := c.statuses()
-	var b strings.Builder
-	for _, name := range sortedKeys(all) {
-		if all[name].Exit != "" {
-			fmt.Fprintf(&b, "\n--- %s (%s)\n%s", name, all[name].Exit, tail(c.logFile(name), size))
-		}
-	}
-	if text := tail(c.logFile("node"), size); text != "" {
-		fmt.Fprintf(&b, "\n--- node\n%s", text)
-	}
-	return b.String()
-}
-
 // clearRemains removes all that is left of a cluster that is not running any
 // more, except its folder, the lock in it, and what is to be kept.
 func clearRemains(l layout, keep ...string) error {

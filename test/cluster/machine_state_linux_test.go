@@ -37,9 +37,11 @@ func observe(t *testing.T) machineState {
 			s.Devices = append(s.Devices, name)
 		}
 	}
-	for _, pattern := range []string{"/sys/fs/cgroup/*" + testName(), "/sys/fs/cgroup/*/*" + testName(), "/sys/fs/cgroup/kubepods*", "/sys/fs/cgroup/*/kubepods*"} {
-		found, _ := filepath.Glob(pattern)
-		s.Cgroups = append(s.Cgroups, found...)
+	for _, name := range []string{resourceName(testName()), "kubepods*"} {
+		for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*"} {
+			found, _ := filepath.Glob(filepath.Join(dir, name))
+			s.Cgroups = append(s.Cgroups, found...)
+		}
 	}
 	for _, dir := range []string{"/etc/cni", "/etc/containerd", "/etc/kubernetes", "/opt/cni", "/opt/containerd",
 		"/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "/var/log/pods", "/var/log/containers",

@@ -93,23 +93,21 @@ func (l layout) stop(ctx context.Context) error {
 		return fmt.Errorf("process %d: %w", pid, err)
 	}
 	defer unix.Close(handle)
-	ctx, cancel := context.WithTimeout(ctx, stopPatience)
-	defer cancel()
 	_ = unix.PidfdSendSignal(handle, unix.SIGTERM, nil, 0)
-	if hasEnded(ctx, handle) {
+	if endsSoon(ctx, handle) {
 		return nil
 	}
 	_ = unix.PidfdSendSignal(handle, unix.SIGKILL, nil, 0)
-	ctx, cancel = context.WithTimeout(context.Background(), stopPatience)
-	defer cancel()
-	if !hasEnded(ctx, handle) {
-		return fmt.Errorf("process %d does not end", pid)
+	if endsSoon(context.WithoutCancel(ctx), handle) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("process %d does not end", pid)
 }
 
-// hasEnded waits until the process has ended or the context has.
-func hasEnded(ctx context.Context, handle int) bool {
+// endsSoon waits until the process has ended, the context has, or patience.
+func endsSoon(ctx context.Context, handle int) bool {
+	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
 	poll := []unix.PollFd{{Fd: int32(handle), Events: unix.POLLIN}}
 	for {
 		if n, err := unix.Poll(poll, int(pollDelay.Milliseconds())); n > 0 && err == nil {

@@ -41,16 +41,16 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	defer held.Close()
-	c, err := start(o, programs, held)
+	c, err := start(ctx, o, programs, held)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.awaitReady(ctx, o, pause, begin); err != nil {
-		return nil, c.failed(err)
+		return nil, c.failed(ctx, err)
 	}
 	if o.Detach {
 		if err := c.node.tell(detached); err != nil {
-			return nil, c.failed(err)
+			return nil, c.failed(ctx, err)
 		}
 	}
 	return c, nil
@@ -116,27 +116,27 @@ func claim(o Options) (*os.File, error) {
 }
 
 // start starts the cluster's processes and gives them what they need.
-func start(o Options, programs map[string]string, held *os.File) (*Cluster, error) {
+func start(ctx context.Context, o Options, programs map[string]string, held *os.File) (*Cluster, error) {
 	c := &Cluster{layout: layout{Name: o.Name, Dir: o.Dir}}
 	if err := os.MkdirAll(c.logDir(), 0o700); err != nil {
-		return nil, c.failed(err)
+		return nil, c.failed(ctx, err)
 	}
 	var err error
 	if c.node, err = startNode(c.layout, held); err != nil {
-		return nil, c.failed(err)
+		return nil, c.failed(ctx, err)
 	}
 	if c.Link, err = createLink(o.Name, c.node.pid); err != nil {
-		return nil, c.failed(err)
+		return nil, c.failed(ctx, err)
 	}
 	spec, err := prepare(c.layout, o, programs)
 	if err != nil {
-		return nil, c.failed(err)
+		return nil, c.failed(ctx, err)
 	}
 	if err := writeJSON(c.specFile(), spec); err != nil {
-		return nil, c.failed(err)
+		return nil, c.failed(ctx, err)
 	}
 	if err := c.node.tell(prepared); err != nil {
-		return nil, c.failed(err)
+		return nil, c.failed(ctx, err)
 	}
 	return c, nil
 }

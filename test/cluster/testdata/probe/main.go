@@ -7,10 +7,12 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -45,6 +47,11 @@ func ask(url string) string {
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities}},
 	}
 	response, err := client.Do(request)
+	// A Service refuses for the moment until its endpoints have got about.
+	for i := 0; i < 100 && errors.Is(err, syscall.ECONNREFUSED); i++ {
+		time.Sleep(100 * time.Millisecond)
+		response, err = client.Do(request)
+	}
 	if err != nil {
 		return err.Error()
 	}
