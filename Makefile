@@ -167,7 +167,7 @@ cluster-down: ## Stop it.
 install: ## Install the CustomResourceDefinition into the cluster of your kubeconfig.
 	@kustomize=$$($(TOOL) path kustomize)
 	kubectl=$$($(TOOL) path kubectl)
-	"$$kustomize" build config/crd | "$$kubectl" apply --server-side -f -
+	"$$kustomize" build config/crd | "$$kubectl" apply -f -
 
 .PHONY: uninstall
 uninstall: ## Remove the CustomResourceDefinition, and with it every AppMonitor.
@@ -179,7 +179,7 @@ uninstall: ## Remove the CustomResourceDefinition, and with it every AppMonitor.
 deploy: ## Install the operator, image IMG, into the cluster of your kubeconfig.
 	@kustomize=$$($(TOOL) path kustomize)
 	kubectl=$$($(TOOL) path kubectl)
-	"$$kustomize" build config/default | sed 's|image: $(CONFIG_IMG)$$|image: $(IMG)|' | "$$kubectl" apply --server-side -f -
+	"$$kustomize" build config/default | sed 's|image: $(CONFIG_IMG)$$|image: $(IMG)|' | "$$kubectl" apply -f -
 
 .PHONY: undeploy
 undeploy: ## Remove the operator, the CustomResourceDefinition and every AppMonitor. Workloads stay as they are.
