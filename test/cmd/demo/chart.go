@@ -181,7 +181,7 @@ func (c *chart) usage() error {
 	}
 	scatter.GlyphStyle = draw.GlyphStyle{Color: blue, Radius: vg.Points(3.6), Shape: draw.RingGlyph{}}
 	c.Add(scatter)
-	c.Legend.Add("the kubelet's samples, which the operator has", scatter)
+	c.Legend.Add("the kubelet's samples, which "+c.record.reader+" reads", scatter)
 	return nil
 }
 
