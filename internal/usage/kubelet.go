@@ -114,7 +114,7 @@ func (k *Kubelet) scrape(ctx context.Context, node Node) (_ map[string]*dto.Metr
 }
 
 // addFamily takes the samples of one metric. A sample without a timestamp is of no use: it cannot be told from an old
-// one.
+// one. Neither is one that is not a gauge: its value would be read as 0 bytes, and nothing ever seem wrong.
 func (r Reading) addFamily(family *dto.MetricFamily) {
 	for _, m := range family.GetMetric() {
 		var c Container
@@ -129,7 +129,7 @@ func (r Reading) addFamily(family *dto.MetricFamily) {
 			}
 		}
 		bytes, ok := wholeBytes(m.GetGauge().GetValue())
-		if !ok || m.TimestampMs == nil || c.Name == "" {
+		if !ok || m.Gauge == nil || m.TimestampMs == nil || c.Name == "" {
 			continue
 		}
 		r.add(c, Sample{Bytes: bytes, Time: time.UnixMilli(m.GetTimestampMs())})
