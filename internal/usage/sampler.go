@@ -26,8 +26,14 @@ type Sampler struct {
 	ticks    chan time.Time
 
 	mu      sync.RWMutex
-	samples map[Container]Sample
+	samples map[Container]kept
 	nodes   map[string]nodeRecord
+}
+
+// kept is a sample, and when it came.
+type kept struct {
+	Sample
+	came time.Time
 }
 
 // nodeRecord is what is known of reading one node.
@@ -64,7 +70,7 @@ func NewSampler(o SamplerOptions) *Sampler {
 	return &Sampler{
 		source: o.Source, scope: o.Scope, interval: o.Interval, keep: o.Keep, clock: o.Clock, observer: o.Observer,
 		ticks:   make(chan time.Time, 1),
-		samples: map[Container]Sample{},
+		samples: map[Container]kept{},
 		nodes:   map[string]nodeRecord{},
 	}
 }
@@ -114,11 +120,12 @@ func (s *Sampler) store(scope Scope, reading Reading, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c, sample := range reading.Samples {
-		if known, ok := s.samples[c]; !ok || sample.Time.After(known.Time) {
-			s.samples[c] = sample
+		if known, ok := s.samples[c]; !ok || sample.replaces(known.Sample, now) {
+			s.samples[c] = kept{Sample: sample, came: now}
 		}
 	}
-	maps.DeleteFunc(s.samples, func(_ Container, sample Sample) bool { return now.Sub(sample.Time) > s.keep })
+	// By the clock of a node that is ahead, a sample stays young long after it was taken.
+	maps.DeleteFunc(s.samples, func(_ Container, k kept) bool { return now.Sub(k.Time) > s.keep || now.Sub(k.came) > s.keep })
 
 	nodes := make(map[string]nodeRecord, len(scope.Nodes))
 	for _, node := range scope.Nodes {
@@ -131,12 +138,18 @@ func (s *Sampler) store(scope Scope, reading Reading, now time.Time) {
 	s.nodes = nodes
 }
 
+// replaces is true for a newer sample, and for any other than one from the future: once a node's clock that was ahead is
+// set right, what it says is older than what it said before.
+func (s Sample) replaces(known Sample, now time.Time) bool {
+	return s.Time.After(known.Time) || known.Time.After(now) && !s.Time.Equal(known.Time)
+}
+
 // Newest returns the newest sample of a container.
 func (s *Sampler) Newest(c Container) (Sample, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	sample, ok := s.samples[c]
-	return sample, ok
+	k, ok := s.samples[c]
+	return k.Sample, ok
 }
 
 // State of the source, as far as some nodes are concerned.
