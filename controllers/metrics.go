@@ -63,20 +63,20 @@ func init() {
 		sourceReadsTotal, sourceReadSeconds, sourceLastSuccess)
 }
 
-func countDecisions(monitor types.NamespacedName, decisions []decision) {
-	pods := map[types.UID]bool{}
+func countDecisions(monitor types.NamespacedName, o observation, decisions []decision) {
 	for _, d := range decisions {
 		decisionsTotal.WithLabelValues(monitor.Namespace, monitor.Name, string(d.Action), string(d.Reason)).Inc()
-		pods[d.pod.UID] = true
 	}
-	watchedPods.WithLabelValues(monitor.Namespace, monitor.Name).Set(float64(len(pods)))
+	watchedPods.WithLabelValues(monitor.Namespace, monitor.Name).Set(float64(len(o.owned)))
 }
 
 func countOutcome(monitor types.NamespacedName, done outcome) {
-	for _, d := range done.raises {
-		raisesTotal.WithLabelValues(monitor.Namespace, monitor.Name, string(d.Reason)).Inc()
+	for _, group := range done.raises {
+		for _, d := range group {
+			raisesTotal.WithLabelValues(monitor.Namespace, monitor.Name, string(d.Reason)).Inc()
+		}
 	}
-	raiseFailuresTotal.WithLabelValues(monitor.Namespace, monitor.Name).Add(float64(len(done.failures)))
+	raiseFailuresTotal.WithLabelValues(monitor.Namespace, monitor.Name).Add(float64(done.failed))
 }
 
 // forgetSeries deletes the series of an AppMonitor that is gone.

@@ -36,7 +36,7 @@ type AppMonitorStatus struct {
 	Pods int32 `json:"pods"`
 
 	// raised is the number of containers, in the templates of these Pods' workloads, whose memory the operator has
-	// raised and still holds.
+	// raised, and which nobody else has set since.
 	// +optional
 	Raised int32 `json:"raised"`
 
@@ -65,10 +65,10 @@ type Raise struct {
 	// reason of the decision. Example: AboveThreshold.
 	Reason string `json:"reason"`
 
-	// from is the size that the container ran with.
+	// from is the size that the container ran with in its Pod.
 	From MemorySize `json:"from"`
 
-	// to is the size that it was given.
+	// to is the size that it was given in the workload's template.
 	To MemorySize `json:"to"`
 }
 
