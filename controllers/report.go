@@ -89,7 +89,7 @@ func ready(monitor *v1.AppMonitor, o observation, refused []*refusal) metav1.Con
 func metricsAvailable(o observation) metav1.Condition {
 	c := metav1.Condition{Type: v1.ConditionMetricsAvailable, Status: metav1.ConditionFalse}
 	switch {
-	case o.source == usage.Unavailable:
+	case o.source == usage.Unavailable, o.source == usage.Partial:
 		c.Reason, c.Message = v1.ReasonSourceUnavailable, o.failure
 	case o.source == usage.Available && o.unread:
 		c.Reason = v1.ReasonStaleSample

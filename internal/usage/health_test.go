@@ -34,7 +34,7 @@ func TestASourceIsUnavailableAfterThreeFailuresInARow(t *testing.T) {
 	w.wantHealth(t, "so do two", one, Available, "")
 	w.tick(t)
 	w.wantHealth(t, "three do not", one, Unavailable, refused)
-	w.wantHealth(t, "one such node is enough", both, Unavailable, refused)
+	w.wantHealth(t, "the other still answers", both, Partial, refused)
 	w.wantHealth(t, "the other is not concerned", []string{"node-2"}, Available, "")
 	w.tick(t)
 	w.wantHealth(t, "the words stay the same", one, Unavailable, refused)
@@ -52,6 +52,7 @@ func TestASourceThatFailsFromTheStartIsUnavailableAfterThree(t *testing.T) {
 	w := newWorld()
 	w.fails(context.DeadlineExceeded, "node-1", "node-2")
 	for range failuresUntilUnavailable {
+		w.wantHealth(t, "it has not answered yet", []string{"node-1", "node-2"}, NotRead, "")
 		w.tick(t)
 	}
 	w.wantHealth(t, "three failures", []string{"node-1", "node-2"}, Unavailable,
@@ -69,7 +70,7 @@ func TestANodeThatIsNotReadAnyMoreIsForgotten(t *testing.T) {
 	w.wantHealth(t, "it left the scope", []string{"node-1"}, NotRead, "")
 	w.scope = twoNodes
 	w.tick(t)
-	w.wantHealth(t, "it came back, and starts from nothing", []string{"node-1"}, Available, "")
+	w.wantHealth(t, "it came back, and starts from nothing", []string{"node-1"}, NotRead, "")
 }
 
 func TestHealthGroupsNodesByCauseAndNamesThreeAtMost(t *testing.T) {
@@ -89,7 +90,7 @@ func TestHealthGroupsNodesByCauseAndNamesThreeAtMost(t *testing.T) {
 	for range failuresUntilUnavailable {
 		w.tick(t)
 	}
-	w.wantHealth(t, "eight of nine nodes fail", nodes, Unavailable, "the kubelet source fails: "+
+	w.wantHealth(t, "eight of nine nodes fail", nodes, Partial, "the kubelet source fails: "+
 		"answered 500 Internal Server Error for node node-1, node-2, node-3 and others; "+
 		"no answer in time for node node-5, node-6, node-7; "+
 		"the answer cannot be read for node node-9")

@@ -64,9 +64,9 @@ func (w *worldSource) Read(_ context.Context, scope Scope) Reading {
 
 type worldObserver world
 
-func (w *worldObserver) Read(source string, took time.Duration, at time.Time, failures map[string]error) {
-	w.told = append(w.told, fmt.Sprintf("%s took %s until %s, failed for %v",
-		source, took, at.Format(time.TimeOnly), slices.Sorted(maps.Keys(failures))))
+func (w *worldObserver) Passed(pass Pass) {
+	w.told = append(w.told, fmt.Sprintf("%s took %s until %s, failed for %v of %d nodes",
+		pass.Source, pass.Took, pass.At.Format(time.TimeOnly), slices.Sorted(maps.Keys(pass.Failures)), pass.Nodes))
 }
 
 func (w *worldObserver) ScopeFailed(err error) { w.told = append(w.told, "scope: "+err.Error()) }
@@ -112,8 +112,8 @@ func TestSamplerReadsOncePerTickForEverything(t *testing.T) {
 		t.Errorf("readings (-want +got):\n%s", diff)
 	}
 	want := []string{
-		"kubelet took 200ms until 12:00:00, failed for [node-2]",
-		"kubelet took 200ms until 12:00:00, failed for [node-2]",
+		"kubelet took 200ms until 12:00:00, failed for [node-2] of 2 nodes",
+		"kubelet took 200ms until 12:00:00, failed for [node-2] of 2 nodes",
 	}
 	if diff := cmp.Diff(want, w.told); diff != "" {
 		t.Errorf("the observer is told (-want +got):\n%s", diff)
