@@ -1,7 +1,6 @@
 package workload
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -56,7 +55,7 @@ func Raised(d *appsv1.Deployment) ([]string, error) {
 			continue
 		}
 		fields := fieldpath.NewSet()
-		if err := fields.FromJSON(bytes.NewReader(f.FieldsV1.Raw)); err != nil {
+		if err := fields.FromJSON(f.FieldsV1.GetRawReader()); err != nil {
 			return nil, fmt.Errorf("read which fields of Deployment %q the operator owns: %w", d.Name, err)
 		}
 		owned = owned.Union(fields)
