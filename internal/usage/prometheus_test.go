@@ -137,6 +137,16 @@ func TestPrometheusReadsTheNewestSampleOfEachContainerWithItsOwnTime(t *testing.
 			want: map[Container]Sample{container("memhog"): {Bytes: 10, Time: noon.Add(-5 * time.Second)}},
 		},
 		{
+			reason: "of two series of one container with the same time, as after a restart, the larger use counts",
+			answer: matrix(
+				series(t, "/a", "memhog", value("10", time.Second)), series(t, "/b", "memhog", value("400", time.Second)),
+				series(t, "/c", "sidecar", value("6", time.Second)), series(t, "/d", "sidecar", value("5", time.Second))),
+			want: map[Container]Sample{
+				container("memhog"):  {Bytes: 400, Time: noon.Add(-time.Second)},
+				container("sidecar"): {Bytes: 6, Time: noon.Add(-time.Second)},
+			},
+		},
+		{
 			reason: "what is no number of bytes is left out",
 			answer: matrix(series(t, "/a", "nan", value("NaN", 0)), series(t, "/b", "negative", value("-1", 0)),
 				series(t, "/c", "infinite", value("+Inf", 0)), series(t, "/d", "memhog", value("1", 0))),
