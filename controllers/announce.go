@@ -92,7 +92,8 @@ func (r *AppMonitorReconciler) announceStrays(monitor *v1.AppMonitor, page *page
 		name := pod.Annotations[v1.MonitorAnnotation]
 		if page.news(pod.UID, v1.ReasonUnknownMonitor) {
 			r.event(pod, monitor, corev1.EventTypeWarning, v1.ReasonUnknownMonitor, scaling.Hold,
-				fmt.Sprintf("memory is not raised: the annotation %s names the AppMonitor %q, which does not exist", v1.MonitorAnnotation, name))
+				fmt.Sprintf("memory is not raised: the annotation %s names the AppMonitor %q, which does not exist",
+					v1.MonitorAnnotation, name))
 		}
 	}
 }

@@ -116,7 +116,7 @@ func TestARaiseTouchesTheTwoMemoryFieldsOnly(t *testing.T) {
 		}
 		const owned = `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":` +
 			`{"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:memory":{}}}}}}}}}`
-		if got := string(f.FieldsV1.Raw); got != owned {
+		if got := f.FieldsV1.GetRawString(); got != owned {
 			t.Errorf("the operator owns %s\nwant %s", got, owned)
 		}
 		return
@@ -137,11 +137,11 @@ func TestEveryContainerIsConsideredOnItsOwn(t *testing.T) {
 	w.delete(pod)
 	w.uses(pod2, "a", 300)
 	w.uses(pod2, "b", 10)
-	m := w.reconcile("m")
+	w.reconcile("m")
 	w.wantSizes(d, map[string]string{"a": "384Mi/576Mi", "b": "150Mi/150Mi"})
 
 	w.rollOut(d)
-	if m = w.reconcile("m"); m.Status.Raised != 2 {
+	if m := w.reconcile("m"); m.Status.Raised != 2 {
 		t.Errorf("raised %d containers, want 2", m.Status.Raised)
 	}
 }
@@ -182,7 +182,7 @@ func TestWhatHoldsBackAContainerThatIsNearlyFull(t *testing.T) {
 			w.resize(d, "512Mi")
 			w.setProgress(d, corev1.ConditionFalse, "ProgressDeadlineExceeded")
 		}, scaling.ReasonRolloutStuck},
-		{"not a rollout that leaves its size as it is: waiting for that would not help it", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
+		{"not a rollout that leaves its size as it is", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
 			w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated")
 		}, scaling.ReasonAboveThreshold},
 		{"the pause annotation of the Deployment", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
@@ -339,7 +339,8 @@ func TestABrokenSourceIsSaidAndGoneWhenItIsMended(t *testing.T) {
 	w.samples.state, w.samples.failure = usage.Unavailable, "the kubelet source fails: connection refused for node node-1"
 	m := w.reconcile("m")
 	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonSourceUnavailable)
-	mustContain(t, wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionFalse, v1.ReasonSourceUnavailable), "connection refused")
+	message := wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionFalse, v1.ReasonSourceUnavailable)
+	mustContain(t, message, "connection refused")
 
 	w.samples.state, w.samples.failure = usage.Available, ""
 	m = w.reconcile("m")

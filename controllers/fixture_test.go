@@ -110,7 +110,10 @@ func (w *world) deployment(name string, containers ...memory) (*appsv1.Deploymen
 				},
 				Spec: corev1.PodSpec{
 					Containers: containersOf(containers),
-					Volumes:    []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+					Volumes: []corev1.Volume{{
+						Name:         "scratch",
+						VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+					}},
 				},
 			},
 		},

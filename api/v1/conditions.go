@@ -13,8 +13,8 @@ const (
 	ConditionConflicted = "Conflicted"
 )
 
-// Reasons of conditions, and of Events that tell of no decision. Decisions have reasons of their own, in internal/scaling; a word that stands in both lists
-// means the same in both.
+// Reasons of conditions, and of Events that tell of no decision. Decisions have reasons of their own, in
+// internal/scaling; a word that stands in both lists means the same in both.
 const (
 	// ReasonWatching: the AppMonitor's Pods are watched and can be raised.
 	ReasonWatching = "Watching"
