@@ -142,7 +142,8 @@ e2e: ## Run the end-to-end tests on a real cluster: one of their own (needs root
 
 .PHONY: demo
 demo: ## Watch a container being rescued on a real cluster. METRICS=prometheus: read by Prometheus; KEEP=1: leave the cluster up.
-	@go -C test run ./cmd/demo
+	@echo "compiling the demo: a minute or two at first"
+	go -C test run ./cmd/demo
 
 ##@ Build
 
