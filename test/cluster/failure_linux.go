@@ -40,8 +40,16 @@ func (c *Cluster) report() string {
 	if text := tail(c.logFile("node"), size); text != "" {
 		fmt.Fprintf(&b, "\n--- node\n%s", text)
 	}
+	if strings.Contains(b.String(), "too many open files") {
+		b.WriteString("\n" + inotifyHint)
+	}
 	return b.String()
 }
+
+// inotifyHint says what the kernel means: what it calls files are watches, and
+// its default of 128 for all of a user's programs is soon used up.
+const inotifyHint = "the machine may have run out of inotify instances, of which a cluster takes 20 and more with each Pod: " +
+	"sysctl fs.inotify.max_user_instances=1024 allows more"
 
 // tail returns the end of a file.
 func tail(file string, size int64) string {
