@@ -95,10 +95,12 @@ vet: ## Run go vet over all modules.
 .PHONY: lint
 lint: ## Run golangci-lint over all modules.
 	@lint=$$($(TOOL) path golangci-lint)
+	failed=0
 	for module in $(MODULES); do
 		echo "lint $$module"
-		(cd "$$module" && "$$lint" run ./...)
+		(cd "$$module" && "$$lint" run ./...) || failed=1
 	done
+	exit $$failed
 
 # The state of the whole tree, untracked files included and ignored ones left out, as the id of a git tree object.
 # It is made with an index of its own, so the developer's is not touched.

@@ -97,6 +97,9 @@ func TestFailedBuild(t *testing.T) {
 	if r.cached() {
 		t.Error("a failed build left an executable")
 	}
+	if _, err := os.Stat(scratchDir(r.cache)); !os.IsNotExist(err) {
+		t.Error("a failed build left temporary files")
+	}
 }
 
 func TestInterruptedBuild(t *testing.T) {
@@ -130,14 +133,13 @@ func TestCauseOfFailure(t *testing.T) {
 }
 
 func TestEstimate(t *testing.T) {
-	r := recipe{Program: Program{Cold: 6 * time.Minute}}
-	for stale, want := range map[int]time.Duration{
-		0:    15 * time.Second,
-		100:  35 * time.Second,
-		2000: 6 * time.Minute,
+	for packages, want := range map[int]time.Duration{
+		1:    10*time.Second + 170*time.Millisecond,
+		300:  61 * time.Second,
+		2078: 363*time.Second + 260*time.Millisecond,
 	} {
-		if got := r.estimate(stale); got != want {
-			t.Errorf("%d packages to compile: estimate %s, want %s", stale, got, want)
+		if got := estimate(packages); got != want {
+			t.Errorf("%d packages to compile: estimate %s, want %s", packages, got, want)
 		}
 	}
 }

@@ -63,11 +63,13 @@ func lockCache(ctx context.Context, out io.Writer, cache, purpose string) (unloc
 	return func() { _ = f.Close() }, nil
 }
 
+func scratchDir(cache string) string { return filepath.Join(cache, "tmp") }
+
 // scratch makes an empty folder for unfinished things on the cache's own file
 // system, from where they are renamed into place. Only the lock's holder may
 // call it: whatever it finds there was left by a build that was killed.
 func scratch(cache string) (string, error) {
-	dir := filepath.Join(cache, "tmp")
+	dir := scratchDir(cache)
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err
 	}

@@ -118,7 +118,7 @@ func (m machine) ensure(ctx context.Context, out io.Writer, needs []Need) error 
 		return fmt.Errorf("installing Debian's %s for the missing %s: %w", names, strings.Join(lacking, ", "), err)
 	}
 	if still := m.missing(ctx, needs); len(still) > 0 {
-		return fmt.Errorf("Debian's %s is installed, and yet the %s is missing", still[0].Package, still[0])
+		return fmt.Errorf("the %s is still missing although Debian's %s is installed", still[0], still[0].Package)
 	}
 	return nil
 }

@@ -2,17 +2,19 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // causes turns what the go command says into what to do about it; the first
 // one whose text occurs in the output counts.
 var causes = []struct{ text, advice string }{
-	{"no space left on device", "the disk is full: a first build of everything wants about 8 GB for Go's caches (go env GOCACHE GOMODCACHE) and the tool cache"},
+	{"no space left on device", "the disk is full: Go's own caches (go env GOCACHE GOMODCACHE) take most of what a build wants"},
 	{"signal: killed", "the compiler was killed, most likely for lack of memory: close other programs or add swap, then try again"},
 	{"running go ", "the installed Go is too old for it: install the version named in the output"},
 	{"SECURITY ERROR", "a downloaded module is not what go.sum in {dir} promises: do not go on before you know why"},
@@ -21,6 +23,7 @@ var causes = []struct{ text, advice string }{
 	{"403 Forbidden", "the module proxy (go env GOPROXY) refuses a module: pin another version of it in {dir}"},
 	{"404 Not Found", "the module proxy (go env GOPROXY) lacks a module: pin another version of it in {dir}"},
 	{"410 Gone", "the module proxy (go env GOPROXY) lacks a module: pin another version of it in {dir}"},
+	{"GOPROXY=off", "a module is not on this machine yet, and GOPROXY=off forbids to download it"},
 	{"no such host", "the module proxy (go env GOPROXY) cannot be reached: check the network"},
 	{"dial tcp", "the module proxy (go env GOPROXY) cannot be reached: check the network"},
 	{"i/o timeout", "the module proxy (go env GOPROXY) cannot be reached: check the network"},
@@ -35,12 +38,11 @@ func (r recipe) failed(ctx context.Context, out io.Writer, m *meter, err error) 
 	if ctx.Err() != nil {
 		return fmt.Errorf("building %s was stopped while %s: %w", r.title(), m.label, ctx.Err())
 	}
-	output := append(m.notes, err.Error())
+	output := slices.Concat(m.notes, []string{err.Error()})
 	say(out, "the output of go while %s %s ended with:\n    %s", m.label, r.title(), strings.Join(output, "\n    "))
-	_, isExit := err.(*exec.ExitError)
-	cause := "the output above says why"
-	if !isExit {
-		cause = err.Error()
+	cause := err.Error()
+	if _, isExit := errors.AsType[*exec.ExitError](err); isExit {
+		cause = "the output above says why"
 	}
 	if known := r.cause(strings.Join(output, "\n")); known != "" {
 		cause = known

@@ -47,7 +47,7 @@ func newMeter(out io.Writer, title string) *meter {
 	m := &meter{out: out, title: title, start: time.Now(), bar: isTerminal(out), stop: make(chan struct{})}
 	every := plainEvery
 	if m.bar {
-		every = time.Second // the clock in the bar must move while one package takes long
+		every = 200 * time.Millisecond // clock and spinner must move while one package takes long
 	}
 	go m.refresh(every)
 	return m
@@ -77,7 +77,7 @@ func (m *meter) show() {
 	switch {
 	case m.closed, m.bar && m.shown == nil:
 	case m.bar:
-		_ = m.shown.RenderBlank()
+		m.draw()
 	default:
 		say(m.out, "  %s: %s after %s", m.title, m.state(), time.Since(m.start).Round(time.Second))
 	}
@@ -106,15 +106,20 @@ func (m *meter) phase(label, unit string, total int) {
 	m.clear()
 	m.shown = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(m.out),
-		progressbar.OptionSetDescription(fmt.Sprintf("  %s: %s", m.title, label)),
 		progressbar.OptionSetWidth(24),
-		progressbar.OptionShowCount(),
 		progressbar.OptionSetElapsedTime(true),
-		progressbar.OptionSetPredictTime(total > 0),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionSetRenderBlankState(true),
+		progressbar.OptionSetPredictTime(total != unknown),
 		progressbar.OptionSpinnerType(14),
+		progressbar.OptionClearOnFinish(),
+		// Without it the library draws spinners on its own, also after their end.
+		progressbar.OptionSetSpinnerChangeInterval(0),
 	)
+	m.draw()
+}
+
+// draw needs the lock, and a bar.
+func (m *meter) draw() {
+	m.shown.Describe(fmt.Sprintf("  %s: %s", m.title, m.state()))
 }
 
 // compiling begins the phase that takes longest; it ends in linking.
@@ -140,8 +145,8 @@ func (m *meter) step() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.done++
-	if m.bar {
-		_ = m.shown.Add(1)
+	if m.shown != nil {
+		_ = m.shown.Set(m.done)
 	}
 }
 
@@ -180,8 +185,6 @@ func (m *meter) clear() {
 	if m.shown == nil {
 		return
 	}
-	// Exit ends the spinner's own goroutine, which Clear leaves running.
-	_ = m.shown.Exit()
 	_ = m.shown.Clear()
 	m.shown = nil
 }

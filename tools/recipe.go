@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -116,8 +117,15 @@ func (r recipe) goCommand(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	cmd.Env = append(os.Environ(), cgo, "GOFLAGS=-mod=readonly", "GOWORK=off",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "PWD="+r.dir)
-	// Interrupted, go removes its temporary files; killed, it would leave them.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if r.cache != "" {
+		// An interrupted go leaves its temporary files behind; there they are ours
+		// to remove.
+		cmd.Env = append(cmd.Env, "GOTMPDIR="+scratchDir(r.cache))
+	}
+	// In a process group of its own, go and its compilers get a ^C once, from us,
+	// and not a second time from the terminal.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }

@@ -77,6 +77,15 @@ func (c *Cluster) Logs() string {
 	return c.logDir()
 }
 
+// Kubectl is the path of a kubectl of the cluster's version; for the user's own
+// cluster it is the one in PATH.
+func (c *Cluster) Kubectl() string {
+	if c.Own() {
+		return "kubectl"
+	}
+	return c.bin("kubectl")
+}
+
 // NodeName is the Kubernetes name of the only node, and is empty for the user's
 // own cluster.
 func (c *Cluster) NodeName() string {

@@ -45,6 +45,10 @@ state = "/run/containerd"
 [plugins."io.containerd.nri.v1.nri"]
   disable = true
 
+# The data lives as long as the process: nothing to save from a power cut.
+[plugins."io.containerd.metadata.v1.bolt"]
+  no_sync = true
+
 [plugins."io.containerd.internal.v1.opt"]
   path = "/var/lib/containerd/opt"
 `))

@@ -8,7 +8,7 @@ import (
 const (
 	etcdClient = "127.0.0.1:2379"
 	etcdPeer   = "127.0.0.1:2380"
-	apiLocal   = "tcp:127.0.0.1:6443"
+	apiReady   = "https://127.0.0.1:6443/readyz"
 )
 
 func (s setup) etcd() program {
@@ -63,7 +63,7 @@ func (s setup) apiServer() program {
 		"--audit-log-maxsize=0",
 	}
 	return program{Name: apiServer, Path: s.bin(apiServer), After: "tcp:" + etcdClient,
-		Args: append(args, featureGates(s.FeatureGates)...)}
+		Args: append(args, featureGates(s.options.FeatureGates)...)}
 }
 
 // auditPolicy logs finished writes and nothing else: who did which to what.
@@ -89,16 +89,21 @@ func (s setup) controllerManager() program {
 		"--bind-address=127.0.0.1",
 		"--leader-elect=false",
 		"--use-service-account-credentials=true",
+		// Its start asks for an account per controller, 5 s at the default rate.
+		"--kube-api-qps=200",
+		"--kube-api-burst=400",
 		"--root-ca-file=" + s.pkiFile("ca.crt"),
 		"--service-account-private-key-file=" + s.pkiFile("sa.key"),
 		"--cluster-signing-cert-file=" + s.pkiFile("ca.crt"),
 		"--cluster-signing-key-file=" + s.pkiFile("ca.key"),
 		"--allocate-node-cidrs=false",
+		// How soon a node that became Ready loses the taint that keeps Pods away.
+		"--node-monitor-period=1s",
 		// The default folder is on the machine, outside of the cluster's mounts.
 		"--flex-volume-plugin-dir=" + s.data("volume-plugins"),
 	}
-	return program{Name: controllerManager, Path: s.bin(controllerManager), After: apiLocal,
-		Args: append(args, featureGates(s.FeatureGates)...)}
+	return program{Name: controllerManager, Path: s.bin(controllerManager), After: apiReady,
+		Args: append(args, featureGates(s.options.FeatureGates)...)}
 }
 
 func (s setup) scheduler() program {
@@ -110,15 +115,15 @@ func (s setup) scheduler() program {
 		"--bind-address=127.0.0.1",
 		"--leader-elect=false",
 	}
-	return program{Name: scheduler, Path: s.bin(scheduler), After: apiLocal,
-		Args: append(args, featureGates(s.FeatureGates)...)}
+	return program{Name: scheduler, Path: s.bin(scheduler), After: apiReady,
+		Args: append(args, featureGates(s.options.FeatureGates)...)}
 }
 
 // kubeProxy makes Services reachable. It masquerades all Service traffic:
 // without that, the answer of a Pod on the same bridge would bypass the node
 // where the kernel's br_netfilter is absent, and never be translated back.
 func (s setup) kubeProxy() program {
-	return program{Name: kubeProxy, Path: s.bin(kubeProxy), After: apiLocal,
+	return program{Name: kubeProxy, Path: s.bin(kubeProxy), After: apiReady,
 		Args: append([]string{
 			"--kubeconfig=" + s.kubeconfig(kubeProxy),
 			"--hostname-override=" + s.nodeName(),
@@ -128,7 +133,7 @@ func (s setup) kubeProxy() program {
 			"--masquerade-all",
 			// The connection table's size is the machine's, not the namespace's.
 			"--conntrack-max-per-core=0",
-		}, featureGates(s.FeatureGates)...)}
+		}, featureGates(s.options.FeatureGates)...)}
 }
 
 // searchPath is where the node's programs look for other programs.

@@ -8,6 +8,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// evictionMemory is Kubernetes' default for the free memory below which the
+// kubelet evicts Pods.
+const evictionMemory = "100Mi"
+
 func (s setup) kubelet() program {
 	return program{Name: kubelet, Path: s.bin(kubelet), After: "unix:" + containerdSocket, Args: []string{
 		"--config=" + s.configFile("kubelet.yaml"),
@@ -24,10 +28,10 @@ func (s setup) kubelet() program {
 // sample is are the defaults.
 func (s setup) kubeletConfig() map[string]any {
 	gates := map[string]bool{}
-	if s.Stats == StatsFromCRI {
+	if s.options.Stats == StatsFromCRI {
 		gates["PodAndContainerStatsFromCRI"] = true
 	}
-	maps.Copy(gates, s.FeatureGates)
+	maps.Copy(gates, s.options.FeatureGates)
 	config := map[string]any{
 		"apiVersion":         "kubelet.config.k8s.io/v1beta1",
 		"kind":               "KubeletConfiguration",
@@ -57,9 +61,9 @@ func (s setup) kubeletConfig() map[string]any {
 		"volumePluginDir":        s.data("volume-plugins"),
 		// Images can't be pulled again, so none is ever deleted to make room.
 		"imageGCHighThresholdPercent": 100,
-		// By percent, and low: the machine's fullness is not the cluster's doing.
+		// Of the disk, little: that the machine's is full is not the Pods' doing.
 		"evictionHard": map[string]string{
-			"memory.available": "2%", "nodefs.available": "1%", "nodefs.inodesFree": "1%",
+			"memory.available": evictionMemory, "nodefs.available": "1%", "nodefs.inodesFree": "1%",
 			"imagefs.available": "1%", "imagefs.inodesFree": "1%",
 		},
 	}

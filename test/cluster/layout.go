@@ -33,7 +33,9 @@ func (l layout) logFile(program string) string { return l.path("logs", program+"
 func (l layout) auditLog() string              { return l.path("logs", "audit.log") }
 func (l layout) statusDir() string             { return l.path("status") }
 func (l layout) statusFile(prog string) string { return l.path("status", prog+".json") }
-func (l layout) stateFile() string             { return l.path("state.json") }
+func (l layout) holdFile(prog string) string   { return l.path("status", prog+".hold") }
+func (l layout) pidFile() string               { return l.path("pid") }
+func (l layout) specFile() string              { return l.path("node.json") }
 func (l layout) lockFile() string              { return l.path("lock") }
 func (l layout) data(program string) string    { return l.path("data", program) }
 func (l layout) cgroup() string                { return "/" + resourceName(l.Name) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 )
 
 // LoadImage makes images available to Pods, which must not ask for pulls:
@@ -46,11 +47,21 @@ func (c *Cluster) importImage(ctx context.Context, archive io.Reader) error {
 		return fmt.Errorf("%w: push it to a registry that the cluster pulls from", ErrOwnCluster)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(c.binDir(), "ctr"),
-		"--address", c.layout.containerdSocket(), "--namespace", "k8s.io", "images", "import", "-")
+		"--address", c.containerdSocket(), "--namespace", "k8s.io", "images", "import", "-")
 	var output bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = archive, &output, &output
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("ctr images import: %w: %s", err, bytes.TrimSpace(output.Bytes()))
 	}
 	return nil
+}
+
+// containerdSocket is the way to the node's containerd from outside of its mount
+// namespace, or empty while there is no node.
+func (l layout) containerdSocket() string {
+	pid, err := l.initPID()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join("/proc", strconv.Itoa(pid), "root", containerdSocket)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,9 @@ import (
 func checkMachine() error {
 	if os.Geteuid() != 0 {
 		return errors.New("a cluster needs root, for namespaces and cgroups of its own: run this with sudo, or " + useYourOwn)
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return fmt.Errorf("a cluster is built from source, which needs Go: %w; %s", err, useYourOwn)
 	}
 	if _, err := hierarchies(); err != nil {
 		return fmt.Errorf("a cluster needs cgroups: %w; %s", err, useYourOwn)
@@ -56,8 +60,10 @@ func reservedMemory(offered string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("/proc/meminfo: %w", err)
 		}
+		// The kubelet withholds this much by itself.
+		total.Sub(resource.MustParse(evictionMemory))
 		if total.Cmp(want) < 0 {
-			return "", fmt.Errorf("node memory %s: the machine has only %s", offered, total.String())
+			return "", fmt.Errorf("node memory %s: the machine can offer only %s", offered, total.String())
 		}
 		total.Sub(want)
 		return total.String(), nil

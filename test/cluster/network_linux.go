@@ -15,9 +15,9 @@ import (
 const nodeDevice = "eth0"
 
 // createLink makes the pair of devices that connects machine and node, on
-// addresses that nothing else on the machine uses. Both ends are on the machine
-// until moveLink.
-func createLink(cluster string) (link, error) {
+// addresses that nothing else on the machine uses. The node's end is created in
+// the network namespace of the process: with that, both ends vanish.
+func createLink(cluster string, pid int) (link, error) {
 	// Two clusters that start at once must not choose the same addresses.
 	held, err := lockFolder("/sys/class/net")
 	if err != nil {
@@ -32,35 +32,17 @@ func createLink(cluster string) (link, error) {
 	if err != nil {
 		return link{}, err
 	}
-	host := deviceName(cluster)
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = host
-	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: peerName(host)}); err != nil {
-		return link{}, fmt.Errorf("create network device %s: %w", host, err)
-	}
-	if err := configureDevice(host, chosen.Host); err != nil {
-		return link{}, errors.Join(err, removeLink(cluster))
-	}
-	return chosen, nil
-}
-
-// peerName is the node's end while it is still on the machine.
-func peerName(host string) string { return "p" + host[1:] }
-
-// moveLink hands the node's end to the network namespace of a process.
-func moveLink(cluster string, pid int) error {
-	peer, err := netlink.LinkByName(peerName(deviceName(cluster)))
+	attrs.Name = deviceName(cluster)
+	err = netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: nodeDevice, PeerNamespace: netlink.NsPid(pid)})
 	if err != nil {
-		return fmt.Errorf("network device of the node: %w", err)
+		return link{}, fmt.Errorf("create network device %s: %w", attrs.Name, err)
 	}
-	if err := netlink.LinkSetNsPid(peer, pid); err != nil {
-		return fmt.Errorf("move network device to the node: %w", err)
-	}
-	return nil
+	return chosen, configureDevice(attrs.Name, chosen.Host)
 }
 
-// removeLink deletes the device if it is there: where the node is gone, the
-// kernel has deleted it already.
+// removeLink deletes the device if it is there. The kernel does that by itself
+// when the node is gone, but takes its time.
 func removeLink(cluster string) error {
 	device, err := netlink.LinkByName(deviceName(cluster))
 	var notFound netlink.LinkNotFoundError
@@ -82,13 +64,6 @@ func configureNode(l layout) error {
 	if err := setUp("lo"); err != nil {
 		return err
 	}
-	peer, err := netlink.LinkByName(peerName(deviceName(l.Name)))
-	if err != nil {
-		return fmt.Errorf("network device of the node: %w", err)
-	}
-	if err := netlink.LinkSetName(peer, nodeDevice); err != nil {
-		return fmt.Errorf("rename network device: %w", err)
-	}
 	if err := configureDevice(nodeDevice, l.Link.Node); err != nil {
 		return err
 	}
@@ -98,7 +73,11 @@ func configureNode(l layout) error {
 	if err != nil {
 		return err
 	}
-	route := &netlink.Route{LinkIndex: peer.Attrs().Index, Dst: services, Scope: netlink.SCOPE_LINK}
+	device, err := netlink.LinkByName(nodeDevice)
+	if err != nil {
+		return fmt.Errorf("network device %s: %w", nodeDevice, err)
+	}
+	route := &netlink.Route{LinkIndex: device.Attrs().Index, Dst: services, Scope: netlink.SCOPE_LINK}
 	if err := netlink.RouteAdd(route); err != nil {
 		return fmt.Errorf("route to services: %w", err)
 	}

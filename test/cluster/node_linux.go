@@ -29,8 +29,8 @@ const (
 
 // What Up writes into the lifeline. Its end means that Up's process is gone.
 const (
-	linkMoved = 'l' // the node's network device has arrived
-	detached  = 'd' // live on without the process that called Up
+	prepared = 'p' // the node's files and its network device are there
+	detached = 'd' // live on without the process that called Up
 )
 
 // init takes over where the process is a node's, before main or a test starts:
@@ -40,7 +40,7 @@ func init() {
 	if len(os.Args) != 2 {
 		return
 	}
-	var run func(nodeSpec) error
+	var run func(dir string) error
 	switch os.Args[0] {
 	case initStage:
 		run = runInit
@@ -49,11 +49,7 @@ func init() {
 	default:
 		return
 	}
-	spec, err := readSpec(os.Args[1])
-	if err == nil {
-		err = run(spec)
-	}
-	if err != nil {
+	if err := run(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
@@ -66,8 +62,6 @@ type nodeSpec struct {
 	Path     string    `json:"path"` // where programs look for other programs
 	Programs []program `json:"programs"`
 }
-
-func (l layout) specFile() string { return l.path("node.json") }
 
 func readSpec(dir string) (nodeSpec, error) {
 	var spec nodeSpec
@@ -85,44 +79,55 @@ func readSpec(dir string) (nodeSpec, error) {
 // them ends, so it does little: it prepares them, holds the supervisor, reaps
 // the orphans that containers leave, and ends when it is told to, when the
 // supervisor ends, or when the process that called Up is gone.
-func runInit(spec nodeSpec) error {
+func runInit(dir string) error {
 	// Not for the supervisor, or the lock would outlive this process.
 	unix.CloseOnExec(lifelineFD)
 	unix.CloseOnExec(lockFD)
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	lifeline := os.NewFile(lifelineFD, "lifeline")
-
-	if err := prepareMounts(spec.layout); err != nil {
+	if err := expect(lifeline, prepared); err != nil {
 		return err
 	}
-	if err := expect(lifeline, linkMoved); err != nil {
-		return err
-	}
-	if err := configureNode(spec.layout); err != nil {
-		return err
-	}
-	if err := createCgroups(spec.cgroup()); err != nil {
-		return err
-	}
-	supervisor, err := startSupervisor(spec)
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	spec, err := readSpec(dir)
 	if err != nil {
-		return errors.Join(err, removeCgroups(spec.cgroup()))
+		return err
+	}
+	if err := spec.enter(); err != nil {
+		return err
 	}
 	go func() {
 		if expect(lifeline, detached) != nil {
 			stop <- syscall.SIGTERM
 		}
 	}()
+	supervisor, err := startSupervisor(spec)
+	if err != nil {
+		return errors.Join(err, removeCgroups(spec.cgroup()))
+	}
 	go func() {
 		<-stop
-		_ = unix.Kill(-1, unix.SIGKILL) // everything but this process
+		killOthers()
 	}()
 	reapUntil(supervisor)
-	_ = unix.Kill(-1, unix.SIGKILL)
-	reapUntil(0)
+	killOthers()
+	reapUntil(none)
 	return removeCgroups(spec.cgroup())
 }
+
+// enter prepares the namespaces that this process is the first of.
+func (s nodeSpec) enter() error {
+	if err := prepareMounts(s.layout); err != nil {
+		return err
+	}
+	if err := configureNode(s.layout); err != nil {
+		return err
+	}
+	return createCgroups(s.cgroup())
+}
+
+// killOthers kills every process of the node's namespace but this one.
+func killOthers() { _ = unix.Kill(-1, unix.SIGKILL) }
 
 // expect waits for a message; the end of the pipe is an error.
 func expect(lifeline io.Reader, message byte) error {
@@ -146,6 +151,9 @@ func startSupervisor(spec nodeSpec) (int, error) {
 	}
 	return p.Pid, nil
 }
+
+// none is the process id of no child.
+const none = 0
 
 // reapUntil collects ended children until the one of this process id has ended,
 // or until there are none.

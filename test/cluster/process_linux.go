@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,12 +18,11 @@ import (
 type node struct {
 	pid      int
 	lifeline *os.File
-	ended    chan struct{}
-	err      error // how it ended; valid once ended is closed
+	ended    chan struct{} // closed when it has ended
 }
 
-// startNode starts the first process in namespaces of its own and gives it the
-// network device.
+// startNode starts the first process in namespaces of its own. It waits there
+// until it is told that all is prepared, and ends when this process does.
 func startNode(l layout, held *os.File) (*node, error) {
 	log, err := os.OpenFile(l.logFile("node"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -51,64 +51,70 @@ func startNode(l layout, held *os.File) (*node, error) {
 	}
 	n := &node{pid: cmd.Process.Pid, lifeline: ours, ended: make(chan struct{})}
 	go func() {
-		n.err = cmd.Wait()
+		// As long as this waits, it also keeps the lifeline from being collected as
+		// garbage, which would close it, whoever has forgotten the cluster.
+		_ = cmd.Wait()
+		ours.Close()
 		close(n.ended)
 	}()
-	if err := n.connect(l); err != nil {
-		n.stop()
-		return nil, err
+	if err := os.WriteFile(l.pidFile(), []byte(strconv.Itoa(n.pid)), 0o600); err != nil {
+		return n, err
 	}
 	return n, nil
 }
 
-// connect tells the world of the process, and the process of its device.
-func (n *node) connect(l layout) error {
-	if err := os.WriteFile(l.pidFile(), []byte(strconv.Itoa(n.pid)), 0o600); err != nil {
-		return err
-	}
-	if err := moveLink(l.Name, n.pid); err != nil {
-		return err
-	}
-	_, err := n.lifeline.Write([]byte{linkMoved})
+// tell sends one of the messages that the first process waits for.
+func (n *node) tell(message byte) error {
+	_, err := n.lifeline.Write([]byte{message})
 	return err
-}
-
-// detach lets the node live on without this process.
-func (n *node) detach() error {
-	_, err := n.lifeline.Write([]byte{detached})
-	return err
-}
-
-// stop ends the node: its first process kills all others, removes their cgroups
-// and ends. Only a first process that doesn't is killed.
-func (n *node) stop() {
-	n.lifeline.Close()
-	_ = unix.Kill(n.pid, unix.SIGTERM)
-	select {
-	case <-n.ended:
-	case <-time.After(stopPatience):
-		_ = unix.Kill(n.pid, unix.SIGKILL)
-		<-n.ended
-	}
 }
 
 // stopPatience is more than the first process needs to remove cgroups.
 const stopPatience = 15 * time.Second
 
-// stopForeign does the same to a node that another process started. held tells
-// when it is gone: the node keeps the lock as long as it lives.
-func stopForeign(l layout, pid int) error {
-	_ = unix.Kill(pid, unix.SIGTERM)
-	for begin := time.Now(); ; time.Sleep(pollDelay) {
-		running, err := isRunning(l)
-		if err != nil || !running {
-			return err
+// stop asks the first process to end, which then kills all others and removes
+// their cgroups. One that does not by then, or before ctx ends, is killed, and
+// the kernel kills the others.
+func (l layout) stop(ctx context.Context) error {
+	running, err := isRunning(l)
+	if err != nil || !running {
+		return err
+	}
+	pid, err := l.initPID()
+	if err != nil {
+		return fmt.Errorf("it is being started or stopped: %w", err)
+	}
+	// A handle, and not the number, which could become another process's.
+	handle, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("process %d: %w", pid, err)
+	}
+	defer unix.Close(handle)
+	_ = unix.PidfdSendSignal(handle, unix.SIGTERM, nil, 0)
+	if endsSoon(ctx, handle) {
+		return nil
+	}
+	_ = unix.PidfdSendSignal(handle, unix.SIGKILL, nil, 0)
+	if endsSoon(context.WithoutCancel(ctx), handle) {
+		return nil
+	}
+	return fmt.Errorf("process %d does not end", pid)
+}
+
+// endsSoon waits until the process has ended, the context has, or patience.
+func endsSoon(ctx context.Context, handle int) bool {
+	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	poll := []unix.PollFd{{Fd: int32(handle), Events: unix.POLLIN}}
+	for {
+		if n, err := unix.Poll(poll, int(pollDelay.Milliseconds())); n > 0 && err == nil {
+			return true
 		}
-		if time.Since(begin) > stopPatience {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-		if time.Since(begin) > 2*stopPatience {
-			return fmt.Errorf("process %d does not end", pid)
+		if ctx.Err() != nil {
+			return false
 		}
 	}
 }
@@ -128,44 +134,14 @@ func isRunning(l layout) (bool, error) {
 	return false, held.Close()
 }
 
-// hostPID translates a process id of the node's namespace to the machine's.
-func hostPID(initPID, inner int) (int, error) {
-	namespace, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", initPID))
+func (l layout) initPID() (int, error) {
+	b, err := os.ReadFile(l.pidFile())
 	if err != nil {
 		return 0, err
 	}
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return 0, err
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid <= 1 {
+		return 0, fmt.Errorf("%s: %q is no process id", l.pidFile(), b)
 	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err != nil || ns != namespace {
-			continue
-		}
-		if innermostPID(pid) == inner {
-			return pid, nil
-		}
-	}
-	return 0, fmt.Errorf("process %d of the node: %w", inner, os.ErrProcessDone)
-}
-
-// innermostPID reads a process's id in its own namespace: the last of "NSpid:
-// 4711 23".
-func innermostPID(pid int) int {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "NSpid:"); ok {
-			fields := strings.Fields(rest)
-			inner, _ := strconv.Atoi(fields[len(fields)-1])
-			return inner
-		}
-	}
-	return 0
+	return pid, nil
 }

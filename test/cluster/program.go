@@ -11,8 +11,9 @@ type program struct {
 	Name string   `json:"name"`
 	Path string   `json:"path"`
 	Args []string `json:"args"`
-	// After is an address, "tcp:127.0.0.1:2379" or "unix:/run/x.sock", that must
-	// accept connections before the program is started.
+	// After is what the program's first start waits for: an address that accepts
+	// connections, "tcp:127.0.0.1:2379" or "unix:/run/x.sock", or a URL that
+	// answers with success.
 	After string `json:"after,omitempty"`
 }
 
@@ -30,7 +31,7 @@ const (
 // setup is what the configuration of the programs depends on.
 type setup struct {
 	layout
-	Options
+	options     Options
 	snapshotter string // containerd's way to stack image layers
 	reserved    string // memory withheld from Pods, "" for none
 }

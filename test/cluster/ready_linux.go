@@ -2,26 +2,22 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
 
 // bootPatience is an order of magnitude more than a boot takes.
-const bootPatience = 3 * time.Minute
+const bootPatience = 2 * time.Minute
 
-// maxRestarts is how often a program may end during the boot: some give up once
-// or twice when what they talk to is not there yet.
-const maxRestarts = 5
+// maxStarts is how often a program may end during the boot: some give up once or
+// twice when what they talk to is not there yet.
+const maxStarts = 5
 
 // awaitReady returns when Pods can be created and will run.
 func (c *Cluster) awaitReady(ctx context.Context, o Options, pause Image, begin time.Time) error {
@@ -35,24 +31,15 @@ func (c *Cluster) awaitReady(ctx context.Context, o Options, pause Image, begin 
 	if err != nil {
 		return err
 	}
-	steps := []struct {
+	for _, step := range []struct {
 		name string
-		done func(context.Context) (bool, error)
+		done func(context.Context) error
 	}{
-		{"container runtime", func(ctx context.Context) (bool, error) {
-			if _, err := os.Stat(c.containerdSocket()); err != nil {
-				return false, nil
-			}
-			return true, c.LoadImage(ctx, pause)
-		}},
-		{"API server", func(ctx context.Context) (bool, error) {
-			_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-			return err == nil, nil
-		}},
-		{"node", func(ctx context.Context) (bool, error) { return nodeReady(ctx, client, c.nodeName()) }},
-		{"service accounts", func(ctx context.Context) (bool, error) { return podsAccepted(ctx, client) }},
-	}
-	for _, step := range steps {
+		{"container runtime", func(ctx context.Context) error { return c.runtimeReady(ctx, pause) }},
+		{"API server", func(ctx context.Context) error { return apiServerReady(ctx, client) }},
+		{"node", func(ctx context.Context) error { return nodeReady(ctx, client, c.nodeName()) }},
+		{"service account", func(ctx context.Context) error { return accountReady(ctx, client) }},
+	} {
 		if err := c.poll(ctx, step.done); err != nil {
 			return fmt.Errorf("waiting for %s: %w", step.name, err)
 		}
@@ -61,20 +48,20 @@ func (c *Cluster) awaitReady(ctx context.Context, o Options, pause Image, begin 
 	return nil
 }
 
-// poll calls done until it is, and gives up when the node has ended, when a
-// program ends again and again, or with ctx.
-func (c *Cluster) poll(ctx context.Context, done func(context.Context) (bool, error)) error {
+// poll calls done until it has no error, and gives up when the node has ended,
+// when a program ends again and again, or with ctx.
+func (c *Cluster) poll(ctx context.Context, done func(context.Context) error) error {
 	for {
-		ok, err := done(ctx)
-		if err != nil || ok {
-			return err
+		reason := done(ctx)
+		if reason == nil {
+			return nil
 		}
 		if err := c.crashed(); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return errors.Join(ctx.Err(), reason)
 		case <-c.node.ended:
 			return errors.New("the node's first process has ended")
 		case <-time.After(pollDelay):
@@ -84,86 +71,58 @@ func (c *Cluster) poll(ctx context.Context, done func(context.Context) (bool, er
 
 // crashed reports a program that can't be kept running.
 func (c *Cluster) crashed() error {
-	statuses, err := c.statuses()
+	all, err := c.statuses()
 	if err != nil {
-		return nil // being written
+		return err
 	}
-	for _, name := range sortedKeys(statuses) {
-		if s := statuses[name]; s.Exit != "" && s.Starts >= maxRestarts {
+	for _, name := range sortedKeys(all) {
+		if s := all[name]; s.Exit != "" && s.Starts >= maxStarts {
 			return fmt.Errorf("%s ended %d times, at last with: %s", name, s.Starts, s.Exit)
 		}
 	}
 	return nil
 }
 
-// statuses reads what the supervisor tells about its programs.
-func (l layout) statuses() (map[string]status, error) {
-	entries, err := os.ReadDir(l.statusDir())
-	if err != nil {
-		return nil, err
+// runtimeReady loads the image without which no Pod starts.
+func (c *Cluster) runtimeReady(ctx context.Context, pause Image) error {
+	if _, err := os.Stat(c.containerdSocket()); err != nil {
+		return err
 	}
-	all := map[string]status{}
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ".json")
-		if !ok {
-			continue
-		}
-		b, err := os.ReadFile(l.statusFile(name))
-		if err != nil {
-			return nil, err
-		}
-		var s status
-		if err := json.Unmarshal(b, &s); err != nil {
-			return nil, fmt.Errorf("%s: %w", l.statusFile(name), err)
-		}
-		all[name] = s
-	}
-	return all, nil
+	return c.LoadImage(ctx, pause)
 }
 
-func nodeReady(ctx context.Context, client kubernetes.Interface, name string) (bool, error) {
-	n, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return false, nil
-	}
-	for _, t := range n.Spec.Taints {
-		if t.Key == corev1.TaintNodeNotReady {
-			return false, nil
-		}
-	}
-	for _, condition := range n.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue, nil
-		}
-	}
-	return false, nil
+func apiServerReady(ctx context.Context, client kubernetes.Interface) error {
+	_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	return err
 }
 
-// podsAccepted says whether a Pod can be created: not before the namespace has
-// its service account, and would not start before the authority's certificate is
-// there to be mounted.
-func podsAccepted(ctx context.Context, client kubernetes.Interface) (bool, error) {
+// nodeReady says why the scheduler would put no Pod on the node.
+func nodeReady(ctx context.Context, client kubernetes.Interface, name string) error {
+	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
+			return fmt.Errorf("node %s: %s: %s", name, condition.Reason, condition.Message)
+		}
+	}
+	// It comes with the node and goes a moment after the condition is true.
+	for _, taint := range node.Spec.Taints {
+		if taint.Key == corev1.TaintNodeNotReady {
+			return fmt.Errorf("node %s has the taint %s", name, taint.Key)
+		}
+	}
+	return nil
+}
+
+// accountReady says why a Pod would not be accepted, which needs the namespace's
+// service account, or not start, which needs the authority's certificate.
+func accountReady(ctx context.Context, client kubernetes.Interface) error {
 	core := client.CoreV1()
-	_, err := core.ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
-	if err == nil {
-		_, err = core.ConfigMaps(metav1.NamespaceDefault).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
+	if _, err := core.ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{}); err != nil {
+		return err
 	}
-	if err == nil || apierrors.IsNotFound(err) {
-		return err == nil, nil
-	}
-	return false, nil
-}
-
-// tail returns the end of a file.
-func tail(file string, size int64) string {
-	f, err := os.Open(file)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > size {
-		_, _ = f.Seek(-size, io.SeekEnd)
-	}
-	b, _ := io.ReadAll(f)
-	return strings.TrimSpace(string(b))
+	_, err := core.ConfigMaps(metav1.NamespaceDefault).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
+	return err
 }

@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -27,7 +29,11 @@ type status struct {
 // supervise starts the node's programs, each as soon as what it waits for
 // answers, and starts again those that end, as an init system would. It returns
 // never; the first process ends it.
-func supervise(spec nodeSpec) error {
+func supervise(dir string) error {
+	spec, err := readSpec(dir)
+	if err != nil {
+		return err
+	}
 	var all sync.WaitGroup
 	for _, p := range spec.Programs {
 		all.Go(func() { keepRunning(spec, p) })
@@ -46,6 +52,17 @@ func keepRunning(spec nodeSpec, p program) {
 		}
 		writeStatus(spec, p, status{Starts: starts, Exit: exit})
 		time.Sleep(restartDelay)
+		awaitRelease(spec.holdFile(p.Name))
+	}
+}
+
+// awaitRelease returns when the file is gone by which Stop keeps a program down.
+func awaitRelease(hold string) {
+	for {
+		if _, err := os.Stat(hold); err != nil {
+			return
+		}
+		time.Sleep(pollDelay)
 	}
 }
 
@@ -67,19 +84,41 @@ func runOnce(spec nodeSpec, p program, starts int) error {
 	return cmd.Wait()
 }
 
-// await returns when an address such as tcp:127.0.0.1:2379 accepts connections.
+// await returns when an address accepts connections (tcp:127.0.0.1:2379,
+// unix:/run/x.sock), or when a URL answers with success.
 func await(address string) {
-	if address == "" {
-		return
-	}
 	network, where, _ := strings.Cut(address, ":")
 	for {
-		if c, err := net.Dial(network, where); err == nil {
-			c.Close()
+		switch {
+		case address == "":
 			return
+		case network == "https":
+			if answers(address) {
+				return
+			}
+		default:
+			if c, err := net.Dial(network, where); err == nil {
+				c.Close()
+				return
+			}
 		}
 		time.Sleep(pollDelay)
 	}
+}
+
+// local asks only this node's own API server, and only whether it is ready.
+var local = &http.Client{
+	Timeout:   time.Second,
+	Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
+}
+
+func answers(url string) bool {
+	response, err := local.Get(url)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
 // writeStatus replaces the file at once, so that no reader sees half of it.

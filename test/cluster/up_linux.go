@@ -41,16 +41,16 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	defer held.Close()
-	c, err := start(o, programs, held)
+	c, err := start(ctx, o, programs, held)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.awaitReady(ctx, o, pause, begin); err != nil {
-		return nil, c.failed(err)
+		return nil, c.failed(ctx, err)
 	}
 	if o.Detach {
-		if err := c.node.detach(); err != nil {
-			return nil, c.failed(err)
+		if err := c.node.tell(detached); err != nil {
+			return nil, c.failed(ctx, err)
 		}
 	}
 	return c, nil
@@ -97,6 +97,11 @@ func claim(o Options) (*os.File, error) {
 		return nil, err
 	}
 	held, err := lock(l.lockFile(), unix.LOCK_EX|unix.LOCK_NB)
+	for i := 0; i < 5 && errors.Is(err, unix.EWOULDBLOCK); i++ {
+		// Find holds the lock for a moment, too.
+		time.Sleep(pollDelay)
+		held, err = lock(l.lockFile(), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, fmt.Errorf("%q in %s: %w", o.Name, o.Dir, ErrRunning)
 	}
@@ -110,31 +115,36 @@ func claim(o Options) (*os.File, error) {
 	return held, nil
 }
 
-// start writes the cluster's files and starts its processes.
-func start(o Options, programs map[string]string, held *os.File) (*Cluster, error) {
-	network, err := createLink(o.Name)
+// start starts the cluster's processes and gives them what they need.
+func start(ctx context.Context, o Options, programs map[string]string, held *os.File) (*Cluster, error) {
+	c := &Cluster{layout: layout{Name: o.Name, Dir: o.Dir}}
+	if err := os.MkdirAll(c.logDir(), 0o700); err != nil {
+		return nil, c.failed(ctx, err)
+	}
+	var err error
+	if c.node, err = startNode(c.layout, held); err != nil {
+		return nil, c.failed(ctx, err)
+	}
+	if c.Link, err = createLink(o.Name, c.node.pid); err != nil {
+		return nil, c.failed(ctx, err)
+	}
+	spec, err := prepare(c.layout, o, programs)
 	if err != nil {
-		return nil, err
+		return nil, c.failed(ctx, err)
 	}
-	l := layout{Name: o.Name, Dir: o.Dir, Link: network}
-	c := &Cluster{layout: l}
-	spec, err := prepare(l, o, programs)
-	if err != nil {
-		return nil, c.failed(err)
+	if err := writeJSON(c.specFile(), spec); err != nil {
+		return nil, c.failed(ctx, err)
 	}
-	if err := writeJSON(l.specFile(), spec); err != nil {
-		return nil, c.failed(err)
-	}
-	if c.node, err = startNode(l, held); err != nil {
-		return nil, c.failed(err)
+	if err := c.node.tell(prepared); err != nil {
+		return nil, c.failed(ctx, err)
 	}
 	return c, nil
 }
 
 // prepare writes certificates and configuration.
 func prepare(l layout, o Options, programs map[string]string) (nodeSpec, error) {
-	s := setup{layout: l, Options: o}
-	for _, dir := range []string{l.configFile(""), l.cniDir(), l.logDir(), l.statusDir()} {
+	s := setup{layout: l, options: o}
+	for _, dir := range []string{l.configFile(""), l.cniDir(), l.statusDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nodeSpec{}, err
 		}

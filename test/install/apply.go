@@ -52,6 +52,9 @@ func Apply(ctx context.Context, c client.Client, objects ...*unstructured.Unstru
 // apply retries what a young cluster refuses for a moment: a namespace without its default service account, a kind
 // whose definition is not served yet.
 func apply(ctx context.Context, c client.Client, object *unstructured.Unstructured) error {
+	// What an earlier application returned must not be sent: an object can be changed and applied again.
+	object.SetManagedFields(nil)
+	object.SetResourceVersion("")
 	var refused error
 	err := wait.PollUntilContextTimeout(ctx, poll, 10*time.Second, true, func(ctx context.Context) (bool, error) {
 		refused = c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), FieldOwner, client.ForceOwnership)
@@ -74,11 +77,12 @@ func established(ctx context.Context, c client.Client, definition *unstructured.
 		if err := c.Get(ctx, client.ObjectKeyFromObject(definition), seen); err != nil {
 			return false, err
 		}
-		conditions, _, err := unstructured.NestedSlice(seen.Object, "status", "conditions")
+		// Before there are any, the API server shows them as null, which is no error here.
+		conditions, _, _ := unstructured.NestedSlice(seen.Object, "status", "conditions")
 		return slices.ContainsFunc(conditions, func(c any) bool {
 			condition, _ := c.(map[string]any)
 			return condition["type"] == "Established" && condition["status"] == "True"
-		}), err
+		}), nil
 	})
 	if err != nil {
 		return fmt.Errorf("wait until %s is established: %w", title(definition), err)

@@ -1,0 +1,53 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// failed ends a cluster that could not be started, removes everything of it but
+// the logs, and adds to the error what they say.
+func (c *Cluster) failed(ctx context.Context, cause error) error {
+	report := c.report()
+	var err error
+	if c.node != nil {
+		err = c.stop(context.WithoutCancel(ctx)) // which may be why it failed
+	}
+	err = errors.Join(err, clearRemains(c.layout, c.logDir()))
+	return errors.Join(fmt.Errorf("cluster %q did not start: %w%s\nits logs are in %s", c.Name, cause, report, c.logDir()), err)
+}
+
+// report shows the ends of the logs of what failed: the programs that ended, and
+// the node itself.
+func (c *Cluster) report() string {
+	const size = 2000
+	all, _ := c.statuses()
+	var b strings.Builder
+	for _, name := range sortedKeys(all) {
+		if all[name].Exit != "" {
+			fmt.Fprintf(&b, "\n--- %s (%s)\n%s", name, all[name].Exit, tail(c.logFile(name), size))
+		}
+	}
+	if text := tail(c.logFile("node"), size); text != "" {
+		fmt.Fprintf(&b, "\n--- node\n%s", text)
+	}
+	return b.String()
+}
+
+// tail returns the end of a file.
+func tail(file string, size int64) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > size {
+		_, _ = f.Seek(-size, io.SeekEnd)
+	}
+	b, _ := io.ReadAll(f)
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// sample is an amount of memory at a time.
+type sample struct {
+	at  time.Time
+	mib float64
+}
+
+// podRecord is what was seen of one Pod.
+type podRecord struct {
+	name  string
+	size  size
+	ready time.Time // when it was first seen Ready
+	gone  time.Time // when it was seen to be deleted
+	// own is memhog's resident memory as it logs it every second, which is the freshest there is.
+	own []sample
+	// kubelet is the working set as the kubelet measured it, which is what the operator acts on. The times are the
+	// kubelet's.
+	kubelet  []sample
+	restarts int32
+}
+
+// news is something that happened, worth a line.
+type news struct {
+	at   time.Time
+	text string
+}
+
+// record is all that was seen of the story. One goroutine owns it.
+type record struct {
+	begin     time.Time // when the Deployment was applied
+	end       time.Time // when there was nothing more to see
+	before    size
+	goal      size
+	threshold float64 // as a fraction of the limit
+
+	decided time.Time // when the Deployment's template was first seen with another size
+	settled size      // the newest size of the template
+	news    []news
+	pods    []*podRecord // in the order of appearance
+
+	firstRevision, revision int
+	oomKilled               map[string]bool // by container ID
+}
+
+func newRecord(begin time.Time, before, goal size, threshold float64) *record {
+	return &record{
+		begin: begin, before: before, goal: goal, threshold: threshold,
+		settled: before, oomKilled: map[string]bool{},
+	}
+}
+
+func (r *record) tell(at time.Time, format string, args ...any) {
+	r.news = append(r.news, news{at, fmt.Sprintf(format, args...)})
+}
+
+// sawDeployment takes note of a new size and of a new revision, which stands for a rollout.
+func (r *record) sawDeployment(at time.Time, d *appsv1.Deployment) {
+	if now := sizeIn(d.Spec.Template.Spec.Containers); now != r.settled {
+		r.tell(at, "Deployment/%s now asks for %s, not %s", d.Name, now, r.settled)
+		r.settled = now
+		if r.decided.IsZero() {
+			r.decided = at
+		}
+	}
+	revision, err := strconv.Atoi(d.Annotations["deployment.kubernetes.io/revision"])
+	if err != nil {
+		return // the Deployment's controller has not seen it yet
+	}
+	if r.firstRevision == 0 {
+		r.firstRevision = revision
+	}
+	r.revision = max(r.revision, revision)
+}
+
+// sawPod takes note of readiness, restarts and OOM kills.
+func (r *record) sawPod(at time.Time, p *corev1.Pod) {
+	pod := r.pod(p.Name)
+	if pod == nil {
+		pod = &podRecord{name: p.Name, size: sizeIn(p.Spec.Containers)}
+		r.pods = append(r.pods, pod)
+		r.tell(at, "Pod/%s created with %s", p.Name, pod.size)
+	}
+	if pod.ready.IsZero() && isReady(p) {
+		pod.ready = at
+		r.tell(at, "Pod/%s is Ready", p.Name)
+	}
+	for _, status := range p.Status.ContainerStatuses {
+		pod.restarts = max(pod.restarts, status.RestartCount)
+		for _, state := range []corev1.ContainerState{status.State, status.LastTerminationState} {
+			if end := state.Terminated; end != nil && end.Reason == "OOMKilled" && !r.oomKilled[end.ContainerID] {
+				r.oomKilled[end.ContainerID] = true
+				r.tell(at, "Pod/%s: container %s was OOM-killed", p.Name, status.Name)
+			}
+		}
+	}
+}
+
+func (r *record) sawPodGone(at time.Time, name string) {
+	if pod := r.pod(name); pod != nil && pod.gone.IsZero() {
+		pod.gone = at
+		r.tell(at, "Pod/%s is gone", name)
+	}
+}
+
+// sawEvent passes on what is said of the Deployment and of the AppMonitor, and every warning.
+func (r *record) sawEvent(at time.Time, e *corev1.Event) {
+	about := e.InvolvedObject.Kind
+	if e.Reason == "MissingClusterDNS" {
+		return // the cluster that the demo starts has none, and nobody in the story needs it
+	}
+	if e.Type != corev1.EventTypeNormal || about == "AppMonitor" || about == "Deployment" {
+		r.tell(at, "%s/%s %s: %s", about, e.InvolvedObject.Name, e.Reason, e.Message)
+	}
+}
+
+// sawOwn takes a line of memhog's own log.
+func (r *record) sawOwn(name string, s sample) {
+	if pod := r.pod(name); pod != nil {
+		pod.own = insert(pod.own, s)
+	}
+}
+
+// sawKubelet takes a sample of the kubelet's, which it serves again until it has a newer one.
+func (r *record) sawKubelet(name string, s sample) {
+	if pod := r.pod(name); pod != nil {
+		pod.kubelet = insert(pod.kubelet, s)
+	}
+}
+
+// insert keeps samples in the order of time, each once.
+func insert(samples []sample, s sample) []sample {
+	i, found := slices.BinarySearchFunc(samples, s, func(a, b sample) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
+	if found {
+		return samples
+	}
+	return slices.Insert(samples, i, s)
+}
+
+func (r *record) pod(name string) *podRecord {
+	i := slices.IndexFunc(r.pods, func(p *podRecord) bool { return p.name == name })
+	if i < 0 {
+		return nil
+	}
+	return r.pods[i]
+}
+
+// serving is the Pod that does the work at a time: the last one that became Ready by then, else the first.
+func (r *record) serving(at time.Time) *podRecord {
+	for _, s := range slices.Backward(r.served(at)) {
+		if !s.from.After(at) {
+			return s.pod
+		}
+	}
+	return nil
+}
+
+// service is a time during which a Pod was the one that serves.
+type service struct {
+	pod      *podRecord
+	from, to time.Time
+}
+
+// served lists who served when, from the beginning to end.
+func (r *record) served(end time.Time) []service {
+	var list []service
+	for i, pod := range r.pods {
+		switch {
+		case i == 0:
+			list = append(list, service{pod, r.begin, end})
+		case !pod.ready.IsZero():
+			list[len(list)-1].to = pod.ready
+			list = append(list, service{pod, pod.ready, end})
+		}
+	}
+	return list
+}
+
+// latest is the newest sample up to a time.
+func latest(samples []sample, at time.Time) (sample, bool) {
+	for _, s := range slices.Backward(samples) {
+		if !s.at.After(at) {
+			return s, true
+		}
+	}
+	return sample{}, false
+}
+
+func isReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
