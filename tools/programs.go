@@ -148,7 +148,7 @@ var groups = map[string][]string{
 	// Generators, linters and checks.
 	"verify": {"promtool", "controller-gen", "kustomize", "golangci-lint", "operator-sdk", "opm"},
 	// The Operator Lifecycle Manager, and what stands in its images and in those of catalogs and scorecards.
-	"olm": {
+	"lifecycle": {
 		"opm", "grpc-health-probe", "olm", "catalog", "copy-content", "cpb", "coredns", "operator-sdk", "scorecard-test",
 	},
 }
