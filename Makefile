@@ -142,7 +142,12 @@ test: ## Run the unit, property and API-server integration tests. Needs no root.
 	go -C test test -short $(TESTFLAGS) $$(go -C test list ./... | grep -v '/e2e$$')
 
 .PHONY: e2e
-e2e: ## Run the end-to-end tests on a real cluster, by default one of their own (needs root).
+e2e: ## Run the end-to-end tests on a real cluster: one of their own (needs root), or that of KUBECONFIG.
+	@if [ "$$(id -u)" != 0 ] && [ -z "$$KUBECONFIG" ]; then
+		echo "make e2e: a cluster of its own needs root; set KUBECONFIG to use another" >&2
+		exit 1
+	fi
+	set -x
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./cluster
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./e2e
 
@@ -221,7 +226,7 @@ cluster-down: ## Stop it.
 install: ## Install the CustomResourceDefinition into the cluster of your kubeconfig.
 	@kustomize=$$($(TOOL) path kustomize)
 	kubectl=$$($(TOOL) path kubectl)
-	"$$kustomize" build config/crd | "$$kubectl" apply --server-side -f -
+	"$$kustomize" build config/crd | "$$kubectl" apply -f -
 
 .PHONY: uninstall
 uninstall: ## Remove the CustomResourceDefinition, and with it every AppMonitor.
@@ -233,7 +238,7 @@ uninstall: ## Remove the CustomResourceDefinition, and with it every AppMonitor.
 deploy: ## Install the operator, image IMG, into the cluster of your kubeconfig.
 	@kustomize=$$($(TOOL) path kustomize)
 	kubectl=$$($(TOOL) path kubectl)
-	"$$kustomize" build config/default | sed 's|image: $(CONFIG_IMG)$$|image: $(IMG)|' | "$$kubectl" apply --server-side -f -
+	"$$kustomize" build config/default | sed 's|image: $(CONFIG_IMG)$$|image: $(IMG)|' | "$$kubectl" apply -f -
 
 .PHONY: undeploy
 undeploy: ## Remove the operator, the CustomResourceDefinition and every AppMonitor. Workloads stay as they are.

@@ -23,7 +23,7 @@ const (
 var (
 	decisionsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "memhog_decisions_total",
-		Help: "Decisions on containers, one for each container at each tick, by action and reason.",
+		Help: "Decisions on containers, one for each look at each container, by action and reason.",
 	}, []string{labelNamespace, labelMonitor, labelAction, labelReason})
 
 	raisesTotal = prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 )
 
 func TestParseHierarchy(t *testing.T) {
@@ -85,4 +88,46 @@ func TestRemoveTree(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("still there: %v", err)
 	}
+}
+
+// TestCgroupsOfThisMachine makes and removes a cluster's folders in the real
+// hierarchies, with a process in them that nobody ended.
+func TestCgroupsOfThisMachine(t *testing.T) {
+	requireMachine(t)
+	before := observe(t)
+	cgroup := "/" + resourceName(testName())
+	t.Cleanup(func() { _ = removeCgroups(cgroup) })
+	fatal(t, createCgroups(cgroup))
+	all, err := hierarchies()
+	fatal(t, err)
+	sleeper := exec.Command("/proc/self/exe", "-test.run=^TestSleeper$")
+	sleeper.Env = append(os.Environ(), sleeperName+"=1")
+	fatal(t, sleeper.Start())
+	for _, h := range all {
+		inner := filepath.Join(h.dir, cgroup, "inner")
+		fatal(t, os.Mkdir(inner, 0o755))
+		if h.cpuset {
+			fatal(t, (hierarchy{dir: filepath.Join(h.dir, cgroup), cpuset: true}).create("/inner"))
+		}
+		fatal(t, os.WriteFile(filepath.Join(inner, "cgroup.procs"), []byte(strconv.Itoa(sleeper.Process.Pid)), 0o644))
+		if h.unified && h.dir == "/sys/fs/cgroup" {
+			if _, err := os.Stat(filepath.Join(inner, "memory.max")); err != nil {
+				t.Errorf("Pods would have no memory limit: %v", err)
+			}
+		}
+	}
+	// It must be collected while the groups are removed, or it stays in them.
+	go func() { _ = sleeper.Wait() }()
+	fatal(t, removeCgroups(cgroup))
+	expectUnchanged(t, before)
+}
+
+const sleeperName = "MEMHOG_CLUSTER_TEST_SLEEPER"
+
+// TestSleeper is no test: it is the process in the cgroups above.
+func TestSleeper(t *testing.T) {
+	if os.Getenv(sleeperName) == "" {
+		t.Skip("not a test, but a part of another")
+	}
+	time.Sleep(time.Hour)
 }

@@ -9,13 +9,18 @@ import (
 	"strings"
 )
 
-// failed ends a cluster that could not be started, removes everything of it but
-// the logs, and adds to the error what they say.
+// failed ends a cluster that could not be started and removes everything of it.
+// Unless it was interrupted, it keeps the logs and adds to the error what they
+// say.
 func (c *Cluster) failed(ctx context.Context, cause error) error {
 	report := c.report()
 	var err error
 	if c.node != nil {
-		err = c.stop(context.WithoutCancel(ctx)) // which may be why it failed
+		err = c.stop(context.WithoutCancel(ctx)) // its end may be why we are here
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		err = errors.Join(err, clearRemains(c.layout), os.RemoveAll(c.Dir))
+		return errors.Join(fmt.Errorf("the start of cluster %q was interrupted: %w", c.Name, cause), err)
 	}
 	err = errors.Join(err, clearRemains(c.layout, c.logDir()))
 	return errors.Join(fmt.Errorf("cluster %q did not start: %w%s\nits logs are in %s", c.Name, cause, report, c.logDir()), err)

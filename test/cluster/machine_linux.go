@@ -26,6 +26,22 @@ func checkMachine() error {
 	return nil
 }
 
+// makeOwnFolder makes a folder, or takes an existing one that is nobody else's:
+// its path may be guessed, in a folder where everybody may write.
+func makeOwnFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	var s unix.Stat_t
+	if err := unix.Lstat(dir, &s); err != nil {
+		return fmt.Errorf("state folder %s: %w", dir, err)
+	}
+	if s.Mode&unix.S_IFMT != unix.S_IFDIR || int(s.Uid) != os.Geteuid() {
+		return fmt.Errorf("state folder %s: it is not a folder of this user", dir)
+	}
+	return os.Chmod(dir, 0o700)
+}
+
 // chooseSnapshotter takes overlayfs for containers' file systems, unless the
 // state folder is on one itself, as in a container: they don't stack.
 func chooseSnapshotter(dir string) (string, error) {

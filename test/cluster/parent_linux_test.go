@@ -66,6 +66,11 @@ func TestEndOfParent(t *testing.T) {
 				return os.IsNotExist(err)
 			})
 			expectUnchanged(t, before)
+			if tt.signal == syscall.SIGINT {
+				if _, err := os.Stat(o.Dir); !os.IsNotExist(err) {
+					t.Errorf("an interrupted start left its folder: %v", err)
+				}
+			}
 		})
 	}
 }

@@ -61,7 +61,7 @@ func (c *Cluster) poll(ctx context.Context, done func(context.Context) error) er
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), reason)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), reason)
 		case <-c.node.ended:
 			return errors.New("the node's first process has ended")
 		case <-time.After(pollDelay):

@@ -97,7 +97,7 @@ func (l layout) linkPrograms(programs map[string]string) error {
 // one's remains. Who holds the returned lock runs the cluster.
 func claim(o Options) (*os.File, error) {
 	l := layout{Name: o.Name, Dir: o.Dir}
-	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+	if err := makeOwnFolder(l.Dir); err != nil {
 		return nil, err
 	}
 	held, err := lock(l.lockFile(), unix.LOCK_EX|unix.LOCK_NB)

@@ -80,12 +80,25 @@ func State(pod *corev1.Pod) string {
 		case status.State.Waiting != nil:
 			words = append(words, fmt.Sprintf("%s waits: %s %s",
 				status.Name, status.State.Waiting.Reason, status.State.Waiting.Message))
+			words = append(words, ended(status.Name, status.LastTerminationState.Terminated)...)
 		case status.State.Terminated != nil:
-			words = append(words, fmt.Sprintf("%s ended: %s, exit code %d",
-				status.Name, status.State.Terminated.Reason, status.State.Terminated.ExitCode))
+			words = append(words, ended(status.Name, status.State.Terminated)...)
 		case !status.Ready:
 			words = append(words, status.Name+" is not ready")
 		}
 	}
 	return strings.TrimSpace(strings.Join(words, "; "))
+}
+
+// ended tells how a container ended, with the end of its log where the Pod asks for it by its
+// terminationMessagePolicy.
+func ended(container string, end *corev1.ContainerStateTerminated) []string {
+	if end == nil {
+		return nil
+	}
+	words := []string{fmt.Sprintf("%s ended: %s, exit code %d", container, end.Reason, end.ExitCode)}
+	if end.Message != "" {
+		words = append(words, strings.TrimSpace(end.Message))
+	}
+	return words
 }

@@ -79,8 +79,8 @@ func TestFollowHoldsAtTheCeiling(t *testing.T) {
 		}
 		said = append(said, l.Msg)
 	}
-	if got := strings.Join(said, " "); got != "growing holding stopping" {
-		t.Errorf("log says %q, want growing, holding, stopping once each", got)
+	if got := strings.Join(said, " "); got != "starting growing holding stopping" {
+		t.Errorf("log says %q, want starting, growing, holding, stopping once each", got)
 	}
 }
 

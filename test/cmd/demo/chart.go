@@ -89,9 +89,9 @@ func (c *chart) frame(title string) {
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, pale
 	c.Add(grid)
-	// Below the use there is always room: it starts at half of the limit.
-	c.Legend.Top, c.Legend.Left = false, true
-	c.Legend.XOffs, c.Legend.YOffs = vg.Points(10), vg.Points(6)
+	// Below the use there is room: it starts at half of the limit.
+	c.Legend.Top, c.Legend.Left = false, false
+	c.Legend.XOffs, c.Legend.YOffs = vg.Points(-10), vg.Points(6)
 	c.Legend.Padding = vg.Points(2)
 }
 
@@ -181,7 +181,7 @@ func (c *chart) usage() error {
 	}
 	scatter.GlyphStyle = draw.GlyphStyle{Color: blue, Radius: vg.Points(3.6), Shape: draw.RingGlyph{}}
 	c.Add(scatter)
-	c.Legend.Add("the kubelet's samples, which the operator acts on", scatter)
+	c.Legend.Add("the kubelet's samples, which "+c.record.reader+" reads", scatter)
 	return nil
 }
 
@@ -198,11 +198,11 @@ func (c *chart) points(samples []sample) plotter.XYs {
 // projection goes on where the first Pod ended, at the rate it grew with, up to the limit at which it would have been
 // killed.
 func (c *chart) projection() error {
-	if len(c.record.pods) < 2 || len(c.record.pods[0].own) < 2 {
+	if len(c.record.pods) < 2 || len(c.record.pods[0].own) < 3 {
 		return nil
 	}
 	own := c.record.pods[0].own
-	first, last := own[0], own[len(own)-1]
+	first, last := own[max(1, len(own)-11)], own[len(own)-1] // the first of all is from before the start was reached
 	rate := (last.mib - first.mib) / last.at.Sub(first.at).Seconds()
 	limit := c.record.before.limitMiB()
 	if rate <= 0 || last.mib >= limit {
@@ -214,7 +214,7 @@ func (c *chart) projection() error {
 	}
 	points := plotter.XYs{{X: c.seconds(last.at), Y: last.mib}, death}
 	style := draw.LineStyle{Color: grey, Width: vg.Points(1.6), Dashes: dots}
-	if err := c.line(points, style, "without the operator: killed at the old limit (projected)"); err != nil {
+	if err := c.line(points, style, "projection: OOM kill without the operator"); err != nil {
 		return err
 	}
 	cross, err := plotter.NewScatter(plotter.XYs{death})

@@ -44,6 +44,7 @@ type record struct {
 	before    size
 	goal      size
 	threshold float64 // as a fraction of the limit
+	reader    string  // who reads the kubelet's samples for the operator
 
 	decided time.Time // when the Deployment's template was first seen with another size
 	settled size      // the newest size of the template
@@ -56,7 +57,7 @@ type record struct {
 
 func newRecord(begin time.Time, before, goal size, threshold float64) *record {
 	return &record{
-		begin: begin, before: before, goal: goal, threshold: threshold,
+		begin: begin, before: before, goal: goal, threshold: threshold, reader: "the operator",
 		settled: before, oomKilled: map[string]bool{},
 	}
 }

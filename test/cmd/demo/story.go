@@ -220,6 +220,9 @@ func (s *stage) watchMemhog(ctx context.Context) error {
 		return err
 	}
 	s.record = newRecord(begin, before, before.times(s.monitor.multiplier), s.monitor.threshold/100)
+	if s.prometheus {
+		s.record.reader = "Prometheus"
+	}
 	return s.observe(ctx, facts, newView(s.out))
 }
 

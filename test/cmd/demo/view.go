@@ -71,7 +71,7 @@ func usageLine(r *record, now time.Time) string {
 func kubeletLine(r *record, now time.Time) string {
 	if pod := r.serving(now); pod != nil {
 		if s, found := latest(pod.kubelet, now); found {
-			return fmt.Sprintf("the kubelet's newest sample is %.1f MiB, %.0f s old", s.mib, now.Sub(s.at).Seconds())
+			return fmt.Sprintf("%s reads from the kubelet: %.1f MiB, %.0f s old", r.reader, s.mib, now.Sub(s.at).Seconds())
 		}
 	}
 	return "the kubelet has no sample yet"
