@@ -115,11 +115,11 @@ endef
 verify: ## Regenerate everything, lint, build every folder of config, then fail on any difference in the tree.
 	@before=$$($(TREE))
 	if [ -n "$$CI" ]; then before=$$(git rev-parse 'HEAD^{tree}'); fi
-	$(MAKE) generate manifests bundle tidy fmt
+	$(MAKE) generate manifests bundle catalog tidy fmt
 	$(MAKE) lint config bundle-validate
 	after=$$($(TREE))
 	if ! git --no-pager diff --stat --patch --exit-code "$$before" "$$after"; then
-		echo "make verify: the tree differs from what is generated, see above: run 'make generate manifests bundle tidy fmt' and commit" >&2
+		echo "make verify: the tree differs from what is generated, see above: run 'make generate manifests bundle catalog tidy fmt' and commit" >&2
 		exit 1
 	fi
 	echo "make verify: nothing differs"
@@ -211,6 +211,25 @@ bundle-validate: ## Check the bundle by all that operator-sdk knows of bundles; 
 			exit 1
 		fi
 	done
+
+.PHONY: catalog
+catalog: ## Render the catalog in catalog/ from config/catalog/template.yaml and the bundles, and validate it.
+	@echo "opm alpha render-template config/catalog/template.yaml"
+	go -C test run ./cmd/catalog
+
+.PHONY: olm-images
+olm-images: ## Build the images of bundle, catalog and scorecard by CONTAINER_TOOL.
+	$(CONTAINER_TOOL) build -f bundle.Dockerfile -t $(BUNDLE_IMG) .
+	$(CONTAINER_TOOL) build -f catalog.Dockerfile -t $(CATALOG_IMG) .
+	$(CONTAINER_TOOL) build -f test/scorecard/Dockerfile -t $(SCORECARD_IMG) .
+
+.PHONY: scorecard
+scorecard: ## Run the scorecard on the bundle, on a real cluster (needs root).
+	@go -C test run ./cmd/scorecard
+
+.PHONY: olm-e2e
+olm-e2e: ## Run the way from a catalog to upgrades and uninstall, with the real OLM on a real cluster (needs root).
+	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./olm
 
 ##@ Deployment
 

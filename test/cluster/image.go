@@ -41,13 +41,12 @@ type ImageSpec struct {
 	Entrypoint string
 	// User is the numeric user and group. Default: NonRoot.
 	User string
-	// Also are more names of the program in the image, for one that looks at the name it is called by.
-	Also []string
 	// Args are the program's default arguments.
 	Args []string
-	// Files adds files and folders: path in the image → path on this machine.
+	// Files adds files and folders, path in the image → path on this machine.
+	// They belong to User, who may so write to them.
 	Files map[string]string
-	// Programs adds executables in the same way.
+	// Programs adds executables in the same way. They belong to root.
 	Programs map[string]string
 	// Labels are the image's labels.
 	Labels map[string]string
@@ -85,7 +84,7 @@ func BuildImage(ctx context.Context, spec ImageSpec) (Image, error) {
 		}
 		defer os.RemoveAll(dir)
 		binary := filepath.Join(dir, "program")
-		if err := compile(ctx, spec, binary); err != nil {
+		if err := Compile(ctx, spec, binary); err != nil {
 			return Image{}, fmt.Errorf("image %q: %w", spec.Ref, err)
 		}
 		if spec.Entrypoint == "" {
@@ -105,8 +104,9 @@ func (s ImageSpec) filesOnly() bool {
 	return s.Binary == "" && s.Package == "" && len(s.Files)+len(s.Programs) > 0
 }
 
-// compile builds a static Linux program for this machine's architecture.
-func compile(ctx context.Context, spec ImageSpec, out string) error {
+// Compile builds the static Linux program that a spec says, for this machine's
+// architecture, into a file: for an image of several programs.
+func Compile(ctx context.Context, spec ImageSpec, out string) error {
 	if spec.Package == "" {
 		return errors.New("neither a package nor a binary was given")
 	}

@@ -120,7 +120,7 @@ func (r Renderer) Image(ctx context.Context, catalog, ref string) (cluster.Image
 	}
 	return cluster.BuildImage(ctx, cluster.ImageSpec{
 		Ref: ref, Binary: r.opm, Entrypoint: "bin/opm", User: "1001:1001",
-		Args:     []string{"serve", "/" + catalogConfigs, "--cache-dir=/" + catalogCache, "--cache-enforce-integrity=false"},
+		Args:     []string{"serve", "/" + catalogConfigs, "--cache-dir=/" + catalogCache},
 		Programs: map[string]string{"bin/grpc_health_probe": programs["grpc-health-probe"]},
 		Files:    map[string]string{catalogConfigs: configs, catalogCache: cache},
 		Labels:   map[string]string{"operators.operatorframework.io.index.configs.v1": "/" + catalogConfigs},

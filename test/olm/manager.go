@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -56,8 +57,19 @@ func ManagerImages(ctx context.Context, out io.Writer, root string) ([]cluster.I
 
 // UtilitiesImage builds an image that also has cp and tar in /bin.
 func UtilitiesImage(ctx context.Context, root string, spec cluster.ImageSpec) (cluster.Image, error) {
-	spec.ModuleDir, spec.Package, spec.Entrypoint = filepath.Join(root, "test"), "./olm/coreutils", "bin/cp"
-	spec.Also = []string{"bin/tar"}
+	dir, err := os.MkdirTemp("", "memhog-utilities-")
+	if err != nil {
+		return cluster.Image{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	program := filepath.Join(dir, "coreutils")
+	source := cluster.ImageSpec{ModuleDir: filepath.Join(root, "test"), Package: "./olm/coreutils"}
+	if err := cluster.Compile(ctx, source, program); err != nil {
+		return cluster.Image{}, err
+	}
+	programs := map[string]string{"bin/cp": program, "bin/tar": program}
+	maps.Copy(programs, spec.Programs)
+	spec.Programs = programs
 	return cluster.BuildImage(ctx, spec)
 }
 
