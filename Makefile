@@ -223,6 +223,13 @@ olm-images: ## Build the images of bundle, catalog and scorecard by CONTAINER_TO
 	$(CONTAINER_TOOL) build -f catalog.Dockerfile -t $(CATALOG_IMG) .
 	$(CONTAINER_TOOL) build -f test/scorecard/Dockerfile -t $(SCORECARD_IMG) .
 
+# Called without a version of its own it would release the present one again.
+.PHONY: release
+release: ## Write VERSION into every file that names one, and generate bundle and catalog. Commits nothing: see docs/release.md.
+	@if [ "$(origin VERSION)" = file ]; then echo "make release: say which, as in VERSION=0.2.0" >&2; exit 1; fi
+	go -C test run ./cmd/release $(VERSION)
+	$(MAKE) bundle bundle-validate catalog VERSION=$(VERSION)
+
 .PHONY: scorecard
 scorecard: ## Run the scorecard on the bundle, on a real cluster (needs root).
 	@go -C test run ./cmd/scorecard

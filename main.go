@@ -85,6 +85,9 @@ func run(o options) error {
 	if err := reportUpgradeable(config, mgr); err != nil {
 		return err
 	}
+	if err := addLeaseOwner(config, mgr, o); err != nil {
+		return err
+	}
 	ctrl.Log.Info("starting", "version", version, "source", src.Name(), "namespaces", strings.Join(o.namespaces, ","))
 	return mgr.Start(ctx)
 }

@@ -71,7 +71,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 
 	s.isUntouched(monitor)
 	s.rolledOutOnce(hog, "768Mi")
-	installed.Uninstall("9.0.3")
+	installed.Uninstall()
 	s.rolledOutOnce(hog, "768Mi")
 	s.rolledOutOnce(second, "768Mi")
 	s.isUntouched(monitor)
@@ -202,7 +202,7 @@ func TestInstallModes(t *testing.T) {
 					t.Errorf("the AppMonitor of %s is watched: %+v", m.Namespace, m.Status.Conditions)
 				}
 			}
-			installed.Uninstall(env.bundle.Version)
+			installed.Uninstall()
 		})
 	}
 }

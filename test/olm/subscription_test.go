@@ -133,14 +133,14 @@ func (u *subscription) SetApproval(approval apiv1alpha1.Approval) {
 	must(u.story.t, env.client.Patch(u.story.t.Context(), u.object, client.MergeFrom(before)))
 }
 
-// Uninstall as the documentation says: the Subscription, then the ClusterServiceVersion.
-func (u *subscription) Uninstall(version string) {
+// Uninstall as the documentation says: the Subscription, then the ClusterServiceVersions, of which there are several in
+// the middle of an upgrade.
+func (u *subscription) Uninstall() {
 	u.story.t.Helper()
 	ctx := u.story.t.Context()
-	must(u.story.t, client.IgnoreNotFound(env.client.Delete(ctx, u.object)))
-	csv, err := u.csv(ctx, version)
-	must(u.story.t, err)
-	must(u.story.t, env.client.Delete(ctx, csv))
+	must(u.story.t, env.client.Delete(ctx, u.object))
+	must(u.story.t, env.client.DeleteAllOf(ctx, &apiv1alpha1.ClusterServiceVersion{}, client.InNamespace(u.namespace),
+		client.HasLabels{"operators.coreos.com/" + olm.Package + "." + u.namespace}))
 	u.story.awaits("the operator is gone", func(ctx context.Context) error {
 		var pods corev1.PodList
 		if err := env.client.List(ctx, &pods, client.InNamespace(u.namespace)); err != nil || len(pods.Items) > 0 {
