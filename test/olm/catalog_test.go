@@ -19,11 +19,9 @@ type catalog struct {
 	ref      string
 	source   *apiv1alpha1.CatalogSource
 	releases []string
-	// renewed is when the image was last pushed.
-	pushes int
 }
 
-// releaseOf adds a version to the catalog and pushes its bundle. Each one replaces the one before.
+// gains adds a version to the catalog and pushes its bundle. Each one replaces the one before.
 func (c *catalog) gains(bundle olm.Bundle) {
 	c.story.t.Helper()
 	t := c.story.t
@@ -35,7 +33,6 @@ func (c *catalog) gains(bundle olm.Bundle) {
 	c.releases = append(c.releases, bundle.Version)
 	rendered, err := env.renderer.Render(t.Context(), c.template(), env.images)
 	must(t, err)
-	c.pushes++
 	pushed, err := env.renderer.Image(t.Context(), rendered, c.ref)
 	must(t, err)
 	must(t, env.images.Push(t.Context(), pushed))

@@ -86,7 +86,8 @@ func (s *story) rolledOutOnce(d *appsv1.Deployment, limit string) {
 		if err := env.client.Get(ctx, keyOf(d), d); err != nil {
 			return err
 		}
-		if st := d.Status; st.ObservedGeneration < d.Generation || st.UpdatedReplicas != 1 || st.Replicas != 1 || st.AvailableReplicas != 1 {
+		st := d.Status
+		if st.ObservedGeneration < d.Generation || st.UpdatedReplicas != 1 || st.Replicas != 1 || st.AvailableReplicas != 1 {
 			return fmt.Errorf("its status is %+v", st)
 		}
 		return nil

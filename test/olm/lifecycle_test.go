@@ -28,7 +28,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	first := env.bundle.Version
 	catalog := s.catalog("catalog")
 	home, team := s.namespace("memhog-operator-system"), s.namespace("team")
-	before := s.objects()
+	before := s.objects(t.Context())
 
 	s.group(home)
 	installed := s.subscribes(home, catalog, apiv1alpha1.ApprovalAutomatic)
@@ -116,7 +116,7 @@ func probesNothing(csv string) (string, error) {
 func (s *story) operatorPod(namespace string) string {
 	s.t.Helper()
 	var names []string
-	s.eachOperatorPod(namespace, func(name string, ready bool) {
+	s.eachOperatorPod(s.t.Context(), namespace, func(name string, ready bool) {
 		if ready {
 			names = append(names, name)
 		}
@@ -129,9 +129,9 @@ func (s *story) operatorPod(namespace string) string {
 
 func (s *story) hasAPodThatIsNotReady(namespace string) {
 	s.t.Helper()
-	s.awaits("the new version runs beside the old one, and is not ready", func(context.Context) error {
+	s.awaits("the new version runs beside the old one, and is not ready", func(ctx context.Context) error {
 		unready := 0
-		s.eachOperatorPod(namespace, func(_ string, ready bool) {
+		s.eachOperatorPod(ctx, namespace, func(_ string, ready bool) {
 			if !ready {
 				unready++
 			}
@@ -144,11 +144,10 @@ func (s *story) hasAPodThatIsNotReady(namespace string) {
 }
 
 // eachOperatorPod shows the Pods of the operator that run.
-func (s *story) eachOperatorPod(namespace string, show func(name string, ready bool)) {
+func (s *story) eachOperatorPod(ctx context.Context, namespace string, show func(name string, ready bool)) {
 	s.t.Helper()
 	var pods corev1.PodList
-	must(s.t, env.client.List(s.t.Context(), &pods, client.InNamespace(namespace),
-		client.MatchingLabels{"control-plane": "controller-manager"}))
+	must(s.t, env.client.List(ctx, &pods, client.InNamespace(namespace), operatorLabels))
 	for i := range pods.Items {
 		p := &pods.Items[i]
 		if p.Status.Phase != corev1.PodRunning || p.DeletionTimestamp != nil {
@@ -208,7 +207,7 @@ func TestInstallModes(t *testing.T) {
 }
 
 // objects lists what of the operator's kind there is: cluster-wide by name, and in its namespace.
-func (s *story) objects() map[string]bool {
+func (s *story) objects(ctx context.Context) map[string]bool {
 	s.t.Helper()
 	found := map[string]bool{}
 	for _, kind := range []string{
@@ -221,7 +220,7 @@ func (s *story) objects() map[string]bool {
 	} {
 		at := strings.LastIndex(kind, "/")
 		list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: kind[:at], Kind: kind[at+1:] + "List"}}
-		must(s.t, env.client.List(s.t.Context(), list))
+		must(s.t, env.client.List(ctx, list))
 		for i := range list.Items {
 			o := &list.Items[i]
 			if o.Namespace == "memhog-operator-system" || o.Namespace == "" && strings.Contains(o.Name, "memhog") {
@@ -235,9 +234,9 @@ func (s *story) objects() map[string]bool {
 // leavesNothing checks that of the operator nothing is left that was not there before it came.
 func (s *story) leavesNothing(before map[string]bool) {
 	s.t.Helper()
-	s.awaits("nothing is left of the operator", func(context.Context) error {
+	s.awaits("nothing is left of the operator", func(ctx context.Context) error {
 		var left []string
-		for o := range s.objects() {
+		for o := range s.objects(ctx) {
 			if !before[o] {
 				left = append(left, o)
 			}

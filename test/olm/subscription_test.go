@@ -23,6 +23,9 @@ type subscription struct {
 	object    *apiv1alpha1.Subscription
 }
 
+// operatorLabels are those of the operator's Pods.
+var operatorLabels = client.MatchingLabels{"app.kubernetes.io/name": "memhog-operator", "control-plane": "controller-manager"}
+
 func keyOf(o client.Object) client.ObjectKey { return client.ObjectKeyFromObject(o) }
 
 // group says which namespaces the operators of a namespace watch; all when none is named.
@@ -143,7 +146,8 @@ func (u *subscription) Uninstall() {
 		client.HasLabels{"operators.coreos.com/" + olm.Package + "." + u.namespace}))
 	u.story.awaits("the operator is gone", func(ctx context.Context) error {
 		var pods corev1.PodList
-		if err := env.client.List(ctx, &pods, client.InNamespace(u.namespace)); err != nil || len(pods.Items) > 0 {
+		err := env.client.List(ctx, &pods, client.InNamespace(u.namespace), operatorLabels)
+		if err != nil || len(pods.Items) > 0 {
 			return fmt.Errorf("%d Pods are left (%w)", len(pods.Items), err)
 		}
 		return nil

@@ -146,7 +146,8 @@ func (b *bed) rescued(ctx context.Context) error {
 			return err
 		}
 		limit, s := d.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().String(), d.Status
-		if limit != "768Mi" || s.ObservedGeneration < d.Generation || s.Replicas != 1 || s.UpdatedReplicas != 1 || s.AvailableReplicas != 1 {
+		done := s.ObservedGeneration == d.Generation && s.Replicas == 1 && s.UpdatedReplicas == 1 && s.AvailableReplicas == 1
+		if limit != "768Mi" || !done {
 			return fmt.Errorf("its limit is %s, and of %d Pods %d are new and %d available",
 				limit, s.Replicas, s.UpdatedReplicas, s.AvailableReplicas)
 		}

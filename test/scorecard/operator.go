@@ -73,7 +73,7 @@ func operatorSurvivesRestart(ctx context.Context) error {
 		old := map[string]bool{}
 		for i := range before {
 			old[before[i].Name] = true
-			if err := b.client.Delete(ctx, &before[i]); client.IgnoreNotFound(err) != nil {
+			if err := client.IgnoreNotFound(b.client.Delete(ctx, &before[i])); err != nil {
 				return fmt.Errorf("delete the operator's Pod %q: %w", before[i].Name, err)
 			}
 		}
