@@ -56,6 +56,10 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	if flags.NArg() > 0 {
+		// "--leader-elect false" turns it on, and leaves a word over.
+		return o, fmt.Errorf("unexpected argument %q: want flags only, with values as in --flag=value", flags.Arg(0))
+	}
 	o.namespaces = splitNamespaces(*namespace)
 	return o, o.validate()
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,53 +15,112 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 )
 
-// announce tells of completed changes, and of refusals when they begin, by Events, logs and metrics.
-func (r *AppMonitorReconciler) announce(ctx context.Context, monitor *v1.AppMonitor, decisions []decision, done outcome) {
-	key := client.ObjectKeyFromObject(monitor)
-	countDecisions(key, decisions)
-	countOutcome(key, done)
-	for _, d := range r.account.news(key, decisions) {
-		logf.FromContext(ctx).V(1).Info("decision changed", "pod", d.pod.Name, "container", d.name, "reason", d.Reason)
-		if note, ok := refusals[d.Reason]; ok {
-			r.Recorder.Eventf(d.pod, monitor, corev1.EventTypeWarning, string(d.Reason), string(scaling.Hold),
-				"did not raise memory of container %s: %s", d.name, note)
-		}
-	}
-	for _, d := range done.raises {
-		note := fmt.Sprintf("raised memory of container %s from %s to %s: %s of Pod %s in use, at or above %v%% of the limit",
-			d.name, sizeOf(d.observed.Size), sizeOf(d.Target), mebibytes(d.observed.Sample.Bytes), d.pod.Name,
-			monitor.Spec.MemThresholdPercent)
-		logf.FromContext(ctx).Info("raised memory", "deployment", d.deployment.Name, "container", d.name,
-			"from", sizeOf(d.observed.Size), "to", sizeOf(d.Target), "used", mebibytes(d.observed.Sample.Bytes),
-			"pod", d.pod.Name, "reason", d.Reason)
-		r.Recorder.Eventf(d.deployment, monitor, corev1.EventTypeNormal, string(d.Reason), string(scaling.Raise), "%s", note)
-	}
-	r.announceFailures(ctx, monitor, done)
-}
+// longestNote is how many bytes of a note the API server takes in an Event.
+const longestNote = 1024
 
 // refusals are the holds that a user can do something about, and what there is to know of them.
 var refusals = map[scaling.Reason]string{
-	scaling.ReasonNoLimit:          "it has no memory limit, so there is nothing to compare its use with",
+	scaling.ReasonNoLimit:          "no memory limit, so there is nothing to compare its use with",
 	scaling.ReasonUnsupportedOwner: "no Deployment owns the Pod, so no new size can be rolled out",
 	scaling.ReasonAtMaximum:        "the limit is already as large as a quantity can be",
+	scaling.ReasonRolloutStuck:     "the Deployment has given up rolling out the larger size that its template has",
 }
 
-// announceFailures tells of a refused raise once, and again only when the words change: the retries at every tick are
-// no news.
-func (r *AppMonitorReconciler) announceFailures(ctx context.Context, monitor *v1.AppMonitor, done outcome) {
-	err := done.err()
-	if err == nil {
-		return
+// announce tells of completed changes, and once of each refusal, by Events, logs and metrics.
+func (r *AppMonitorReconciler) announce(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation,
+	decisions []decision, done outcome,
+) {
+	key := client.ObjectKeyFromObject(monitor)
+	countDecisions(key, o, decisions)
+	countOutcome(key, done)
+	r.announceRefusals(monitor, page, decisions)
+	r.announceStrays(monitor, page, o.strays)
+	page.keepOnly(present(o, decisions))
+	for _, group := range done.raises {
+		r.announceRaise(ctx, monitor, group)
 	}
-	known := meta.FindStatusCondition(monitor.Status.Conditions, v1.ConditionReady)
-	if known != nil && known.Reason == v1.ReasonRaiseFailed && known.Message == oneLine(err) {
-		return
-	}
-	logf.FromContext(ctx).Error(err, "raising memory failed")
 	for _, f := range done.failures {
-		r.Recorder.Eventf(f.deployment, monitor, corev1.EventTypeWarning, v1.ReasonRaiseFailed, string(scaling.Raise),
-			"%s", oneLine(f.err))
+		logf.FromContext(ctx).Error(f.err, "raising memory failed", "deployment", f.deployment.Name)
+		r.event(f.deployment, monitor, corev1.EventTypeWarning, v1.ReasonRaiseFailed, scaling.Raise, oneLine(f.err))
 	}
+}
+
+// announceRaise makes one Event of all that was raised in one write: Events of the same object and reason that follow
+// each other at once are folded into one, which keeps the first one's words.
+func (r *AppMonitorReconciler) announceRaise(ctx context.Context, monitor *v1.AppMonitor, group []decision) {
+	notes := make([]string, 0, len(group))
+	for _, d := range group {
+		used := mebibytes(d.observed.Sample.Bytes)
+		notes = append(notes, fmt.Sprintf("container %s from %s to %s: %s of Pod %s in use, at or above %v%% of the limit",
+			d.name, sizeOf(d.observed.Size), sizeOf(d.Target), used, d.pod.Name, monitor.Spec.MemThresholdPercent))
+		logf.FromContext(ctx).Info("raised memory", "deployment", d.deployment.Name, "container", d.name,
+			"from", sizeOf(d.observed.Size), "to", sizeOf(d.Target), "used", used, "pod", d.pod.Name, "reason", d.Reason)
+	}
+	r.event(group[0].deployment, monitor, corev1.EventTypeNormal, string(group[0].Reason), scaling.Raise,
+		"raised memory of "+strings.Join(notes, "; "))
+}
+
+// announceRefusals tells of each refusal once for each workload, however many replicas it has and however often it
+// comes and goes.
+func (r *AppMonitorReconciler) announceRefusals(monitor *v1.AppMonitor, page *page, decisions []decision) {
+	type subject struct {
+		uid    types.UID
+		reason scaling.Reason
+	}
+	containers, objects := map[subject][]string{}, map[subject]client.Object{}
+	var order []subject
+	for _, d := range decisions {
+		if _, ok := refusals[d.Reason]; !ok || !page.news(d.subject().GetUID(), string(d.Reason)+" "+d.name) {
+			continue
+		}
+		s := subject{uid: d.subject().GetUID(), reason: d.Reason}
+		if objects[s] == nil {
+			order = append(order, s)
+		}
+		objects[s], containers[s] = d.subject(), append(containers[s], d.name)
+	}
+	for _, s := range order {
+		note := fmt.Sprintf("memory of container %s is not raised: %s", strings.Join(containers[s], ", "), refusals[s.reason])
+		r.event(objects[s], monitor, corev1.EventTypeWarning, string(s.reason), scaling.Hold, note)
+	}
+}
+
+// announceStrays tells of Pods that opted in to an AppMonitor that does not exist, and are not watched by any.
+func (r *AppMonitorReconciler) announceStrays(monitor *v1.AppMonitor, page *page, strays []corev1.Pod) {
+	for i := range strays {
+		pod := &strays[i]
+		name := pod.Annotations[v1.MonitorAnnotation]
+		if page.news(pod.UID, v1.ReasonUnknownMonitor) {
+			r.event(pod, monitor, corev1.EventTypeWarning, v1.ReasonUnknownMonitor, scaling.Hold,
+				fmt.Sprintf("memory is not raised: the annotation %s names the AppMonitor %q, which does not exist",
+					v1.MonitorAnnotation, name))
+		}
+	}
+}
+
+// present returns the objects that Events of this pass may be about.
+func present(o observation, decisions []decision) map[types.UID]bool {
+	uids := map[types.UID]bool{}
+	for _, d := range decisions {
+		uids[d.subject().GetUID()] = true
+	}
+	for _, pod := range o.strays {
+		uids[pod.UID] = true
+	}
+	return uids
+}
+
+func (r *AppMonitorReconciler) event(of client.Object, monitor *v1.AppMonitor, kind, reason string, action scaling.Action, note string) {
+	r.Recorder.Eventf(of, monitor, kind, reason, string(action), "%s", clip(note, longestNote))
+}
+
+// clip shortens a text to what fits, and shows that it did.
+func clip(text string, longest int) string {
+	const more = "..."
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest-len(more)], "") + more
 }
 
 func oneLine(err error) string {
@@ -79,42 +136,4 @@ func sizeOf(m scaling.Memory) string {
 // mebibytes prints a live count, which would otherwise be an unreadable number of bytes.
 func mebibytes(bytes int64) string {
 	return fmt.Sprintf("%dMi", bytes>>20)
-}
-
-// account remembers the latest decision on each container, to tell news from repetition. It is lost at a restart, and
-// then repeats each refusal once.
-type account struct {
-	mu     sync.Mutex
-	latest map[types.NamespacedName]map[accountKey]scaling.Reason
-}
-
-type accountKey struct {
-	pod       types.UID
-	container string
-}
-
-// news returns the decisions whose reason differs from the last one, and forgets containers that are gone.
-func (a *account) news(monitor types.NamespacedName, decisions []decision) []decision {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var changed []decision
-	before, now := a.latest[monitor], make(map[accountKey]scaling.Reason, len(decisions))
-	for _, d := range decisions {
-		key := accountKey{pod: d.pod.UID, container: d.name}
-		if before[key] != d.Reason {
-			changed = append(changed, d)
-		}
-		now[key] = d.Reason
-	}
-	if a.latest == nil {
-		a.latest = map[types.NamespacedName]map[accountKey]scaling.Reason{}
-	}
-	a.latest[monitor] = now
-	return changed
-}
-
-func (a *account) forget(monitor types.NamespacedName) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.latest, monitor)
 }

@@ -2,12 +2,13 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kubedemo/memhog-operator/internal/scaling"
@@ -16,10 +17,13 @@ import (
 
 // outcome is what came of the decisions.
 type outcome struct {
-	// raises that the API server accepted.
-	raises []decision
-	// failures of raises, by Deployment, in a stable order.
+	// raises that the API server accepted, by Deployment.
+	raises [][]decision
+	// failures of raises that are news, and how many there were in all.
 	failures []failure
+	failed   int
+	// again is true when a Deployment changed while it was decided upon.
+	again bool
 }
 
 type failure struct {
@@ -29,29 +33,43 @@ type failure struct {
 
 // apply writes once for each Deployment that has something to raise. Replicas share a template, so each container gets
 // the largest size that any of them asks for.
-func (r *AppMonitorReconciler) apply(ctx context.Context, decisions []decision) outcome {
+func (r *AppMonitorReconciler) apply(ctx context.Context, page *page, decisions []decision) outcome {
 	var done outcome
 	for _, group := range byDeployment(decisions) {
-		deployment := group[0].deployment
+		deployment, now := group[0].deployment, r.Clock.Now()
+		if page.wait(deployment.UID, now) {
+			continue
+		}
 		sizes := map[string]workload.Size{}
 		for _, d := range group {
 			sizes[d.name] = workload.Size(d.Target)
 		}
 		changed, err := workload.Rollout(ctx, r.Client, deployment, sizes)
+		group = slices.DeleteFunc(group, func(d decision) bool { return !slices.Contains(changed, d.name) })
 		switch {
-		case apierrors.IsConflict(err):
-			// The cache is behind: whoever wrote may have raised it already. The next tick looks again.
+		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+			// The cache is behind: whoever wrote may have raised it already.
 			logf.FromContext(ctx).V(1).Info("deployment changed meanwhile", "deployment", deployment.Name)
+			done.again = true
 		case err != nil:
-			done.failures = append(done.failures, failure{deployment: deployment, err: err})
-		}
-		for _, d := range group {
-			if slices.Contains(changed, d.name) {
-				done.raises = append(done.raises, d)
+			done.failed++
+			if page.refuse(deployment.UID, deployment.Name, err, now) {
+				done.failures = append(done.failures, failure{deployment: deployment, err: err})
 			}
+		case len(group) > 0:
+			page.raised(group[len(group)-1], now)
+			done.raises = append(done.raises, group)
 		}
 	}
 	return done
+}
+
+// next asks for another look, soon, when this one was at something old.
+func (o outcome) next() ctrl.Result {
+	if !o.again {
+		return ctrl.Result{}
+	}
+	return ctrl.Result{RequeueAfter: time.Second}
 }
 
 // byDeployment groups the raises, in the order of Pods, with only the largest for each container of a Deployment.
@@ -77,13 +95,4 @@ func byDeployment(decisions []decision) [][]decision {
 		}
 	}
 	return groups
-}
-
-// err joins what failed, nil when nothing did.
-func (o outcome) err() error {
-	errs := make([]error, 0, len(o.failures))
-	for _, f := range o.failures {
-		errs = append(errs, f.err)
-	}
-	return errors.Join(errs...)
 }

@@ -34,18 +34,18 @@ type AppMonitorReconciler struct {
 	Samples  Samples
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
-	// MaxSampleAge is the age from which a sample is too old to act on.
+	// MaxSampleAge is the greatest age at which a sample is still acted on.
 	MaxSampleAge time.Duration
 
-	account account
+	ledger ledger
 }
 
-// +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors,verbs=get;list;watch
+// +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors,verbs=list;watch
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=nodes/metrics,verbs=get
-// +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile looks at every container of the Pods that one AppMonitor owns, raises what needs more memory, and says
@@ -64,14 +64,15 @@ func (r *AppMonitorReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, err
 	}
 	decided := r.decide(monitor, observed)
-	done := r.apply(ctx, decided)
-	r.announce(ctx, monitor, decided, done)
-	return ctrl.Result{}, r.report(ctx, monitor, observed, done)
+	page := r.ledger.page(req.NamespacedName)
+	done := r.apply(ctx, page, decided)
+	r.announce(ctx, monitor, page, observed, decided, done)
+	return done.next(), r.report(ctx, monitor, page, observed)
 }
 
 // forget drops what is kept in memory and in metrics for an AppMonitor that is gone.
 func (r *AppMonitorReconciler) forget(monitor client.ObjectKey) {
-	r.account.forget(monitor)
+	r.ledger.forget(monitor)
 	forgetSeries(monitor)
 }
 

@@ -13,9 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/usage"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
@@ -85,8 +87,8 @@ func TestAContainerAtTheThresholdIsRaisedByOneRollout(t *testing.T) {
 		t.Errorf("raised %d of %d Pods, want 1 of 1", m.Status.Raised, m.Status.Pods)
 	}
 	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)
-	if w.writes.applies != 1 {
-		t.Errorf("wrote %d times to Deployments, want once", w.writes.applies)
+	if w.writes.raises != 1 {
+		t.Errorf("wrote %d times to Deployments, want once", w.writes.raises)
 	}
 }
 
@@ -113,8 +115,8 @@ func TestARaiseTouchesTheTwoMemoryFieldsOnly(t *testing.T) {
 			continue
 		}
 		const owned = `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":` +
-			`{".":{},"f:name":{},"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:memory":{}}}}}}}}}`
-		if got := string(f.FieldsV1.Raw); got != owned {
+			`{"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:memory":{}}}}}}}}}`
+		if got := f.FieldsV1.GetRawString(); got != owned {
 			t.Errorf("the operator owns %s\nwant %s", got, owned)
 		}
 		return
@@ -135,11 +137,11 @@ func TestEveryContainerIsConsideredOnItsOwn(t *testing.T) {
 	w.delete(pod)
 	w.uses(pod2, "a", 300)
 	w.uses(pod2, "b", 10)
-	m := w.reconcile("m")
+	w.reconcile("m")
 	w.wantSizes(d, map[string]string{"a": "384Mi/576Mi", "b": "150Mi/150Mi"})
 
 	w.rollOut(d)
-	if m = w.reconcile("m"); m.Status.Raised != 2 {
+	if m := w.reconcile("m"); m.Status.Raised != 2 {
 		t.Errorf("raised %d containers, want 2", m.Status.Raised)
 	}
 }
@@ -153,63 +155,75 @@ func TestReplicasShareTheLargestSizeThatOneOfThemNeeds(t *testing.T) {
 	w.uses(second, "memhog", 600)
 	w.reconcile("m")
 	w.wantSizes(d, map[string]string{"memhog": "1Gi/1536Mi"})
-	if w.writes.applies != 1 {
-		t.Errorf("wrote %d times, want once for both replicas", w.writes.applies)
+	if w.writes.raises != 1 {
+		t.Errorf("wrote %d times, want once for both replicas", w.writes.raises)
 	}
 }
 
-func TestNothingIsRaisedWhen(t *testing.T) {
+func TestWhatHoldsBackAContainerThatIsNearlyFull(t *testing.T) {
 	for _, tc := range []struct {
 		reason string
 		set    func(*world, *appsv1.Deployment, *corev1.Pod)
+		want   scaling.Reason // empty: the Pod is not this AppMonitor's
 	}{
-		{"there is no sample", func(*world, *appsv1.Deployment, *corev1.Pod) {}},
-		{"the sample is stale", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
-			w.uses(p, "memhog", 380)
+		{"nothing does", func(*world, *appsv1.Deployment, *corev1.Pod) {}, scaling.ReasonAboveThreshold},
+		{"a stale sample", func(w *world, _ *appsv1.Deployment, _ *corev1.Pod) {
 			w.clock.Step(61 * time.Second)
-		}},
-		{"the sample is of the container's predecessor", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
+		}, scaling.ReasonStaleSample},
+		{"a sample of the container's predecessor", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
 			w.samples.set(usage.Container{Namespace: p.Namespace, Pod: p.Name, Name: "memhog"},
 				usage.Sample{Bytes: 380 * mi, Time: w.clock.Now().Add(-5 * time.Second)})
-		}},
-		{"a rollout is in flight", func(w *world, d *appsv1.Deployment, p *corev1.Pod) {
-			w.uses(p, "memhog", 380)
-			w.setProgress(d, "ReplicaSetUpdated")
-		}},
-		{"the Deployment carries the pause annotation", func(w *world, d *appsv1.Deployment, p *corev1.Pod) {
-			w.uses(p, "memhog", 380)
+		}, scaling.ReasonStaleSample},
+		{"a larger template that is being rolled out", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
+			w.resize(d, "512Mi")
+			w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated")
+		}, scaling.ReasonRolloutInProgress},
+		{"a larger template whose rollout the Deployment has given up", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
+			w.resize(d, "512Mi")
+			w.setProgress(d, corev1.ConditionFalse, "ProgressDeadlineExceeded")
+		}, scaling.ReasonRolloutStuck},
+		{"not a rollout that leaves its size as it is", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
+			w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated")
+		}, scaling.ReasonAboveThreshold},
+		{"the pause annotation of the Deployment", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
 			d.Annotations = map[string]string{v1.PausedAnnotation: "true"}
-			must(w.t, live.Update(w.t.Context(), d))
-			settle(w.t, d)
-		}},
-		{"the Deployment's own rollouts are paused", func(w *world, d *appsv1.Deployment, p *corev1.Pod) {
-			w.uses(p, "memhog", 380)
+			w.update(d)
+		}, scaling.ReasonPaused},
+		{"the Deployment's own pause", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
 			d.Spec.Paused = true
-			must(w.t, live.Update(w.t.Context(), d))
-			w.setProgress(d, "NewReplicaSetAvailable")
-		}},
-		{"the Pod did not opt in", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
-			w.uses(p, "memhog", 380)
+			w.update(d)
+		}, scaling.ReasonPaused},
+		{"an annotation that says no", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
 			p.Annotations[v1.MonitorAnnotation] = "false"
-			must(w.t, live.Update(w.t.Context(), p))
-			settle(w.t, p)
-		}},
-		{"the Pod names another AppMonitor", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
-			w.uses(p, "memhog", 380)
+			w.update(p)
+		}, ""},
+		{"an annotation that names another AppMonitor", func(w *world, _ *appsv1.Deployment, p *corev1.Pod) {
 			p.Annotations[v1.MonitorAnnotation] = "other"
-			must(w.t, live.Update(w.t.Context(), p))
-			settle(w.t, p)
-		}},
+			w.update(p)
+		}, ""},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := newWorld(t)
-			w.monitor("m", 75, 2)
+			m := w.monitor("m", 75, 2)
 			d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+			w.uses(pod, "memhog", 380)
 			tc.set(w, d, pod)
+			before := w.sizes(d)
+
+			o, err := w.reconciler.observe(t.Context(), m)
+			must(t, err)
+			var got scaling.Reason
+			for _, decided := range w.reconciler.decide(m, o) {
+				got = decided.Reason
+			}
+			if got != tc.want {
+				t.Errorf("decided %q, want %q", got, tc.want)
+			}
 			w.reconcile("m")
-			w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
-			if w.writes.applies != 0 {
-				t.Error("something was written to the Deployment")
+			if tc.want != scaling.ReasonAboveThreshold {
+				w.wantSizes(d, before)
+			} else if w.writes.raises != 1 {
+				t.Errorf("wrote %d raises, want 1", w.writes.raises)
 			}
 		})
 	}
@@ -248,14 +262,14 @@ func TestAnOperatorKilledInTheMiddleOfARolloutRaisesOnce(t *testing.T) {
 	w.restart()
 	w.uses(pod, "memhog", 320)
 	w.reconcile("m")
-	w.setProgress(d, "ReplicaSetUpdated")
+	w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated")
 	w.reconcile("m")
 	// The rollout is complete, but the old Pod is still there, and above its threshold.
 	w.rollOut(d)
 	w.reconcile("m")
 	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
-	if w.writes.applies != 1 {
-		t.Errorf("wrote %d times, want once", w.writes.applies)
+	if w.writes.raises != 1 {
+		t.Errorf("wrote %d times, want once", w.writes.raises)
 	}
 }
 
@@ -325,7 +339,8 @@ func TestABrokenSourceIsSaidAndGoneWhenItIsMended(t *testing.T) {
 	w.samples.state, w.samples.failure = usage.Unavailable, "the kubelet source fails: connection refused for node node-1"
 	m := w.reconcile("m")
 	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonSourceUnavailable)
-	mustContain(t, wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionFalse, v1.ReasonSourceUnavailable), "connection refused")
+	message := wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionFalse, v1.ReasonSourceUnavailable)
+	mustContain(t, message, "connection refused")
 
 	w.samples.state, w.samples.failure = usage.Available, ""
 	m = w.reconcile("m")
@@ -333,24 +348,109 @@ func TestABrokenSourceIsSaidAndGoneWhenItIsMended(t *testing.T) {
 	wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionTrue, v1.ReasonSourceRead)
 }
 
-func TestARefusedRaiseIsSaidOnceAndTriedAgain(t *testing.T) {
+func TestARefusedRaiseIsSaidOnceAndTriedAgainEverMoreSeldom(t *testing.T) {
 	w := newWorld(t)
 	w.monitor("m", 75, 2)
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
-	w.uses(pod, "memhog", 300)
 	w.writes.refuse = apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "memhog", nil)
-	for range 3 {
+	for range 60 {
+		w.uses(pod, "memhog", 300)
 		m := w.reconcile("m")
 		mustContain(t, wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonRaiseFailed), "forbidden", `"memhog"`)
+		w.clock.Step(5 * time.Second)
+	}
+	// After 0, 5, 15, 35, 75, 135, 195 and 255 of 300 seconds.
+	if w.writes.tries != 8 {
+		t.Errorf("tried %d times in five minutes, want 8", w.writes.tries)
 	}
 	mustContain(t, w.nextEvent(), "Warning RaiseFailed")
 	if more := w.nextEvent(); more != "" {
 		t.Errorf("told again: %s", more)
 	}
+	if w.writes.statuses != 1 {
+		t.Errorf("wrote the status %d times, want once", w.writes.statuses)
+	}
+
 	w.writes.refuse = nil
+	w.clock.Step(time.Minute)
+	w.uses(pod, "memhog", 300)
 	m := w.reconcile("m")
 	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)
 	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+}
+
+func TestARefusalFadesWhenTheNeedIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.writes.refuse = apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "memhog", nil)
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+
+	w.clock.Step(refusalFades)
+	w.uses(pod, "memhog", 100)
+	m := w.reconcile("m")
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonRaiseFailed)
+	w.clock.Step(time.Second)
+	m = w.reconcile("m")
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)
+}
+
+func TestAConflictIsLookedAtAgainAndIsNoFailure(t *testing.T) {
+	w := newWorld(t)
+	m := w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.writes.refuse = apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, "memhog", nil)
+	result, err := w.reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(m)})
+	must(t, err)
+	if result.RequeueAfter == 0 {
+		t.Error("nobody looks again")
+	}
+	if told := w.nextEvent(); told != "" {
+		t.Errorf("told: %s", told)
+	}
+}
+
+func TestTwoContainersRaisedInOneWriteShareAnEvent(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("pair", memory{"a", "256Mi", "384Mi"}, memory{"b", "100Mi", "100Mi"})
+	w.uses(pod, "a", 300)
+	w.uses(pod, "b", 80)
+	w.reconcile("m")
+	mustContain(t, w.nextEvent(), "container a from 256Mi/384Mi to 512Mi/768Mi", "container b from 100Mi/100Mi to 200Mi/200Mi")
+	if more := w.nextEvent(); more != "" || w.writes.raises != 1 {
+		t.Errorf("%d writes, and a second Event %q", w.writes.raises, more)
+	}
+}
+
+func TestAPodThatNamesNoAppMonitorIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	pod.Annotations[v1.MonitorAnnotation] = "johny-cache"
+	w.update(pod)
+	w.reconcile("m")
+	w.reconcile("m")
+	mustContain(t, w.nextEvent(), "Warning UnknownMonitor", `"johny-cache"`)
+	if more := w.nextEvent(); more != "" {
+		t.Errorf("told again: %s", more)
+	}
+}
+
+func TestASourceThatAnswersButKnowsNothingIsNotAvailable(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	m := w.reconcile("m")
+	wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionTrue, v1.ReasonSourceRead)
+	w.clock.Step(2 * time.Minute)
+	m = w.reconcile("m")
+	wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionFalse, v1.ReasonStaleSample)
+	w.uses(pod, "memhog", 100)
+	m = w.reconcile("m")
+	wantCondition(t, m, v1.ConditionMetricsAvailable, metav1.ConditionTrue, v1.ReasonSourceRead)
 }
 
 func TestNothingIsWrittenWhileNothingChanges(t *testing.T) {
@@ -364,8 +464,8 @@ func TestNothingIsWrittenWhileNothingChanges(t *testing.T) {
 		w.uses(pod, "memhog", 100+use)
 		w.reconcile("m")
 	}
-	if w.writes.applies != before.applies || w.writes.patches != before.patches {
-		t.Errorf("an idle operator made %d applies and %d status patches",
-			w.writes.applies-before.applies, w.writes.patches-before.patches)
+	if w.writes.raises != before.raises || w.writes.statuses != before.statuses {
+		t.Errorf("an idle operator wrote %d raises and %d statuses",
+			w.writes.raises-before.raises, w.writes.statuses-before.statuses)
 	}
 }

@@ -25,6 +25,7 @@ func CacheOptions(namespaces []string) cache.Options {
 	o := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
+			&v1.AppMonitor{}:          {Transform: nameKind},
 			&corev1.Pod{}:             {Transform: stripPod},
 			&appsv1.Deployment{}:      {Transform: stripDeployment},
 			workload.ReplicaSetMeta(): {Transform: stripReplicaSet},
@@ -52,6 +53,15 @@ func IndexPods(ctx context.Context, indexer client.FieldIndexer) error {
 func annotated(o client.Object) bool {
 	value := o.GetAnnotations()[v1.MonitorAnnotation]
 	return value != "" && value != "false"
+}
+
+// nameKind puts back the kind that decoding takes from typed objects: operator-lib labels its metric with it.
+func nameKind(o any) (any, error) {
+	if m, ok := o.(*v1.AppMonitor); ok {
+		m.SetGroupVersionKind(v1.GroupVersion.WithKind("AppMonitor"))
+		m.ManagedFields = nil
+	}
+	return o, nil
 }
 
 // stripPod keeps of a Pod what is read; of one that did not opt in, its name.

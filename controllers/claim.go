@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -10,28 +11,41 @@ import (
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 )
 
-// claims returns, of the annotated Pods, those that the AppMonitor owns, and the name of the AppMonitor that owns Pods
-// which this one claims in vain, if there is one.
-func claims(ctx context.Context, reader client.Reader, monitor *v1.AppMonitor) (owned []corev1.Pod, rival string, err error) {
+// claim is how an AppMonitor stands to the annotated Pods of its namespace.
+type claim struct {
+	// owned are the running Pods that the AppMonitor owns.
+	owned []corev1.Pod
+	// rival is the AppMonitor that owns Pods which this one claims too; empty when there is none.
+	rival string
+	// strays are the Pods that name an AppMonitor which does not exist. Only the oldest AppMonitor is given them, so
+	// that one of them tells.
+	strays []corev1.Pod
+}
+
+func claims(ctx context.Context, reader client.Reader, monitor *v1.AppMonitor) (claim, error) {
 	monitors := &v1.AppMonitorList{}
 	if err := reader.List(ctx, monitors, client.InNamespace(monitor.Namespace)); err != nil {
-		return nil, "", fmt.Errorf("list AppMonitors of namespace %q: %w", monitor.Namespace, err)
+		return claim{}, fmt.Errorf("list AppMonitors of namespace %q: %w", monitor.Namespace, err)
 	}
 	pods, err := annotatedPods(ctx, reader, monitor.Namespace)
 	if err != nil {
-		return nil, "", err
+		return claim{}, err
 	}
+	oldest := ownerOf(v1.MonitorAny, monitors.Items) == monitor.Name
+	var c claim
 	for _, pod := range pods {
 		value := pod.Annotations[v1.MonitorAnnotation]
 		switch owner := ownerOf(value, monitors.Items); {
 		case !running(&pod):
 		case owner == monitor.Name:
-			owned = append(owned, pod)
+			c.owned = append(c.owned, pod)
+		case owner == "" && oldest:
+			c.strays = append(c.strays, pod)
 		case value == v1.MonitorAny:
-			rival = owner
+			c.rival = owner
 		}
 	}
-	return owned, rival, nil
+	return c, nil
 }
 
 // ownerOf returns the name of the AppMonitor that owns a Pod with the annotation's value: the one it names, else, for
@@ -67,7 +81,8 @@ func running(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil
 }
 
-// paused is true for an object on which the user stopped all action.
+// paused is true for an object on which the user stopped all action. The value is read as operator-lib reads it.
 func paused(o client.Object) bool {
-	return o.GetAnnotations()[v1.PausedAnnotation] == "true"
+	stop, err := strconv.ParseBool(o.GetAnnotations()[v1.PausedAnnotation])
+	return err == nil && stop
 }

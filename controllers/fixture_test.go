@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	testclock "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -111,7 +110,10 @@ func (w *world) deployment(name string, containers ...memory) (*appsv1.Deploymen
 				},
 				Spec: corev1.PodSpec{
 					Containers: containersOf(containers),
-					Volumes:    []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+					Volumes: []corev1.Volume{{
+						Name:         "scratch",
+						VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+					}},
 				},
 			},
 		},
@@ -137,17 +139,17 @@ func (w *world) rollOut(d *appsv1.Deployment) *corev1.Pod {
 	meta := ReplicaSetMetaOf(rs)
 	settle(w.t, meta)
 	pod := w.pod(name, d.Spec.Template, *metav1.NewControllerRef(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet")))
-	w.setProgress(d, "NewReplicaSetAvailable")
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
 	return pod
 }
 
 // setProgress writes the Deployment's Progressing condition.
-func (w *world) setProgress(d *appsv1.Deployment, reason string) {
+func (w *world) setProgress(d *appsv1.Deployment, status corev1.ConditionStatus, reason string) {
 	w.t.Helper()
 	must(w.t, live.Get(w.t.Context(), client.ObjectKeyFromObject(d), d))
 	d.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
-		Conditions: []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: reason}},
+		Conditions: []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: status, Reason: reason}},
 	}
 	must(w.t, live.Status().Update(w.t.Context(), d))
 	settle(w.t, d)
@@ -176,6 +178,19 @@ func (w *world) pod(name string, template corev1.PodTemplateSpec, owners ...meta
 	must(w.t, live.Status().Update(w.t.Context(), pod))
 	settle(w.t, pod)
 	return pod
+}
+
+// resize is a user's change of the template's memory limit.
+func (w *world) resize(d *appsv1.Deployment, limit string) {
+	w.t.Helper()
+	d.Spec.Template.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse(limit)
+	w.update(d)
+}
+
+func (w *world) update(o client.Object) {
+	w.t.Helper()
+	must(w.t, live.Update(w.t.Context(), o))
+	settle(w.t, o)
 }
 
 func (w *world) delete(o client.Object) {
@@ -236,19 +251,20 @@ func (s *samples) Health(nodes []string) (usage.State, string) {
 	return s.state, s.failure
 }
 
-// writes counts what the operator writes, and can refuse the next apply.
+// writes counts what the operator writes, and can refuse raises.
 type writes struct {
 	client.Client
-	applies, patches int
-	refuse           error
+	tries, raises, statuses int
+	refuse                  error
 }
 
-func (w *writes) Apply(ctx context.Context, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+func (w *writes) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+	w.tries++
 	if w.refuse != nil {
 		return w.refuse
 	}
-	w.applies++
-	return w.Client.Apply(ctx, o, opts...)
+	w.raises++
+	return w.Client.Patch(ctx, o, p, opts...)
 }
 
 func (w *writes) Status() client.SubResourceWriter {
@@ -261,6 +277,6 @@ type countedStatus struct {
 }
 
 func (s countedStatus) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-	s.writes.patches++
+	s.writes.statuses++
 	return s.SubResourceWriter.Patch(ctx, o, p, opts...)
 }

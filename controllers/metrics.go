@@ -1,7 +1,8 @@
 package controllers
 
 import (
-	"time"
+	"maps"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,29 +55,34 @@ var (
 
 	sourceLastSuccess = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "memhog_source_last_success_timestamp_seconds",
-		Help: "Time of the latest pass in which every node was read.",
+		Help: "Time of the latest pass in which some node was read.",
+	}, []string{labelSource})
+
+	sourceFailingNodes = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "memhog_source_failing_nodes",
+		Help: "Nodes whose containers could not be read in the latest pass.",
 	}, []string{labelSource})
 )
 
 func init() {
 	metrics.Registry.MustRegister(decisionsTotal, raisesTotal, raiseFailuresTotal, watchedPods,
-		sourceReadsTotal, sourceReadSeconds, sourceLastSuccess)
+		sourceReadsTotal, sourceReadSeconds, sourceLastSuccess, sourceFailingNodes)
 }
 
-func countDecisions(monitor types.NamespacedName, decisions []decision) {
-	pods := map[types.UID]bool{}
+func countDecisions(monitor types.NamespacedName, o observation, decisions []decision) {
 	for _, d := range decisions {
 		decisionsTotal.WithLabelValues(monitor.Namespace, monitor.Name, string(d.Action), string(d.Reason)).Inc()
-		pods[d.pod.UID] = true
 	}
-	watchedPods.WithLabelValues(monitor.Namespace, monitor.Name).Set(float64(len(pods)))
+	watchedPods.WithLabelValues(monitor.Namespace, monitor.Name).Set(float64(len(o.owned)))
 }
 
 func countOutcome(monitor types.NamespacedName, done outcome) {
-	for _, d := range done.raises {
-		raisesTotal.WithLabelValues(monitor.Namespace, monitor.Name, string(d.Reason)).Inc()
+	for _, group := range done.raises {
+		for _, d := range group {
+			raisesTotal.WithLabelValues(monitor.Namespace, monitor.Name, string(d.Reason)).Inc()
+		}
 	}
-	raiseFailuresTotal.WithLabelValues(monitor.Namespace, monitor.Name).Add(float64(len(done.failures)))
+	raiseFailuresTotal.WithLabelValues(monitor.Namespace, monitor.Name).Add(float64(done.failed))
 }
 
 // forgetSeries deletes the series of an AppMonitor that is gone.
@@ -88,36 +94,42 @@ func forgetSeries(monitor types.NamespacedName) {
 	watchedPods.DeletePartialMatch(labels)
 }
 
-// SourceObserver puts each pass over the usage source into metrics, and into the log when a node's answer changes.
+// SourceObserver puts each pass over the usage source into metrics, and into the log when a cause of failures appears
+// or goes.
 type SourceObserver struct {
 	Log logr.Logger
 
-	failing map[string]string
+	failing map[string]bool // by cause
 	blind   bool
 }
 
 var _ usage.Observer = &SourceObserver{}
 
-// Read implements usage.Observer.
-func (o *SourceObserver) Read(source string, took time.Duration, at time.Time, failures map[string]error) {
+// Passed implements usage.Observer.
+func (o *SourceObserver) Passed(pass usage.Pass) {
 	o.blind = false
-	sourceReadSeconds.WithLabelValues(source).Observe(took.Seconds())
-	if len(failures) == 0 {
-		sourceReadsTotal.WithLabelValues(source, "success").Inc()
-		sourceLastSuccess.WithLabelValues(source).Set(float64(at.UnixMilli()) / 1000)
+	sourceReadSeconds.WithLabelValues(pass.Source).Observe(pass.Took.Seconds())
+	sourceFailingNodes.WithLabelValues(pass.Source).Set(float64(len(pass.Failures)))
+	if len(pass.Failures) == 0 {
+		sourceReadsTotal.WithLabelValues(pass.Source, "success").Inc()
 	} else {
-		sourceReadsTotal.WithLabelValues(source, "failure").Inc()
+		sourceReadsTotal.WithLabelValues(pass.Source, "failure").Inc()
 	}
-	now := make(map[string]string, len(failures))
-	for node, err := range failures {
-		now[node] = usage.Cause(err)
-		if o.failing[node] != now[node] {
-			o.Log.Error(err, "reading memory use failed", "source", source, "node", node)
+	if len(pass.Failures) < pass.Nodes {
+		sourceLastSuccess.WithLabelValues(pass.Source).Set(float64(pass.At.UnixMilli()) / 1000)
+	}
+	now := map[string]bool{}
+	for _, node := range slices.Sorted(maps.Keys(pass.Failures)) {
+		err := pass.Failures[node]
+		cause := usage.Cause(err)
+		if !o.failing[cause] && !now[cause] {
+			o.Log.Error(err, "reading memory use failed", "source", pass.Source, "node", node, "nodes", len(pass.Failures))
 		}
+		now[cause] = true
 	}
-	for node := range o.failing {
-		if now[node] == "" {
-			o.Log.Info("memory use can be read again", "source", source, "node", node)
+	for cause := range o.failing {
+		if !now[cause] {
+			o.Log.Info("reading memory use no longer fails", "source", pass.Source, "cause", cause)
 		}
 	}
 	o.failing = now

@@ -2,12 +2,13 @@ package controllers
 
 import (
 	"context"
-	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
@@ -17,15 +18,15 @@ import (
 
 // observation is all that one reconcile knows of the world.
 type observation struct {
-	pods       []corev1.Pod
+	claim
 	containers []container
-	// rival is the AppMonitor that owns Pods which this one claims too; empty when there is none.
-	rival string
 	// raised counts the containers of the Pods' Deployments whose memory the operator owns.
 	raised int
 	source usage.State
 	// failure says why the source is unavailable.
 	failure string
+	// unread is true when some container has run for longer than a sample stays good, and has no good one.
+	unread bool
 }
 
 // container is one container of one Pod, and what it is decided upon.
@@ -38,21 +39,23 @@ type container struct {
 }
 
 func (r *AppMonitorReconciler) observe(ctx context.Context, monitor *v1.AppMonitor) (observation, error) {
-	pods, rival, err := claims(ctx, r.Client, monitor)
+	claimed, err := claims(ctx, r.Client, monitor)
 	if err != nil {
 		return observation{}, err
 	}
-	o := observation{pods: pods, rival: rival}
+	o := observation{claim: claimed}
 	deployments := map[types.UID]*appsv1.Deployment{} // by ReplicaSet, which replicas have in common
 	var nodes []string
-	for i := range pods {
-		pod := &pods[i]
+	for i := range o.owned {
+		pod := &o.owned[i]
 		deployment, err := r.deploymentOf(ctx, pod, deployments)
 		if err != nil {
 			return observation{}, err
 		}
 		for _, c := range pod.Spec.Containers {
-			o.containers = append(o.containers, r.observeContainer(monitor, pod, deployment, c))
+			seen := r.observeContainer(monitor, pod, deployment, c)
+			o.containers = append(o.containers, seen)
+			o.unread = o.unread || r.unread(seen)
 		}
 		nodes = append(nodes, pod.Spec.NodeName)
 	}
@@ -91,24 +94,46 @@ func (r *AppMonitorReconciler) observeContainer(
 		seen.observed.Resizable = true
 		// A template written while the Deployment itself is paused would take effect at a moment nobody chose.
 		seen.observed.Paused = seen.observed.Paused || paused(deployment) || deployment.Spec.Paused
-		seen.observed.RolloutInProgress = workload.RolloutInProgress(deployment)
+		outgrown, givenUp := workload.Outgrown(deployment, c), workload.GivenUp(deployment)
+		seen.observed.RolloutInProgress = outgrown && !givenUp
+		seen.observed.RolloutStuck = outgrown && givenUp
 	}
 	return seen
+}
+
+// subject is the object that a user looks at to learn what became of the container.
+func (c container) subject() client.Object {
+	if c.deployment != nil {
+		return c.deployment
+	}
+	return c.pod
 }
 
 // sampleOf returns the container's newest sample, unless the container does not run or has started since: then the
 // sample is of another process, and an OOM-killed one would be raised for its predecessor's use.
 func (r *AppMonitorReconciler) sampleOf(pod *corev1.Pod, name string) scaling.Sample {
 	sample, ok := r.Samples.Newest(usage.Container{Namespace: pod.Namespace, Pod: pod.Name, Name: name})
-	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == name })
-	if !ok || i < 0 {
-		return scaling.Sample{}
-	}
-	state := pod.Status.ContainerStatuses[i].State.Running
-	if state == nil || sample.Time.Before(state.StartedAt.Time) {
+	started := startOf(pod, name)
+	if !ok || started.IsZero() || sample.Time.Before(started) {
 		return scaling.Sample{}
 	}
 	return scaling.Sample(sample)
+}
+
+// startOf returns when the container started, by its node's clock; zero when it does not run.
+func startOf(pod *corev1.Pod, name string) time.Time {
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.Name == name && s.State.Running != nil {
+			return s.State.Running.StartedAt.Time
+		}
+	}
+	return time.Time{}
+}
+
+// unread is true for a container that should have a good sample by now, and has not.
+func (r *AppMonitorReconciler) unread(c container) bool {
+	now, started := r.Clock.Now(), startOf(c.pod, c.name)
+	return !started.IsZero() && now.Sub(started) > r.MaxSampleAge && now.Sub(c.observed.Sample.Time) > r.MaxSampleAge
 }
 
 func countRaised(deployments map[types.UID]*appsv1.Deployment) (int, error) {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,39 +16,34 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/usage"
 )
 
+// longestMessage is how many bytes of a message the API server takes in a condition.
+const longestMessage = 32 << 10
+
 // report writes the status, when it says anything new.
-func (r *AppMonitorReconciler) report(ctx context.Context, monitor *v1.AppMonitor, o observation, done outcome) error {
+func (r *AppMonitorReconciler) report(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation) error {
 	before := monitor.DeepCopy()
+	now := r.Clock.Now()
 	status := &monitor.Status
 	status.ObservedGeneration = monitor.Generation
-	status.Pods = int32(len(o.pods)) //nolint:gosec // a namespace holds fewer Pods than an int32 can count
-	status.Raised = int32(o.raised)  //nolint:gosec // likewise
-	if n := len(done.raises); n > 0 {
-		status.LastRaise = r.raiseOf(done.raises[n-1])
+	status.Pods = int32(len(o.owned)) //nolint:gosec // a namespace holds fewer Pods than an int32 can count
+	status.Raised = int32(o.raised)   //nolint:gosec // likewise
+	if page.unwritten != nil {
+		status.LastRaise = page.unwritten
 	}
-	for _, c := range conditions(monitor, o, done) {
+	for _, c := range conditions(monitor, o, page.refused(now)) {
+		c.Message = clip(c.Message, longestMessage)
 		c.ObservedGeneration = monitor.Generation
-		c.LastTransitionTime = metav1.NewTime(r.Clock.Now())
+		c.LastTransitionTime = metav1.NewTime(now)
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
-	if equality.Semantic.DeepEqual(before.Status, monitor.Status) {
-		return nil
+	if !equality.Semantic.DeepEqual(before.Status, monitor.Status) {
+		err := r.Client.Status().Patch(ctx, monitor, client.MergeFrom(before))
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("write status of AppMonitor %q: %w", client.ObjectKeyFromObject(monitor), err)
+		}
 	}
-	if err := r.Client.Status().Patch(ctx, monitor, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("write status of AppMonitor %q: %w", client.ObjectKeyFromObject(monitor), err)
-	}
+	page.unwritten = nil
 	return nil
-}
-
-func (r *AppMonitorReconciler) raiseOf(d decision) *v1.Raise {
-	return &v1.Raise{
-		Time:      metav1.NewTime(r.Clock.Now()),
-		Workload:  "Deployment/" + d.deployment.Name,
-		Container: d.name,
-		Reason:    string(d.Reason),
-		From:      memorySize(d.observed.Size),
-		To:        memorySize(d.Target),
-	}
 }
 
 func memorySize(m scaling.Memory) v1.MemorySize {
@@ -59,8 +55,8 @@ func memorySize(m scaling.Memory) v1.MemorySize {
 }
 
 // conditions says how the AppMonitor stands. Nothing in it changes while the world stays as it is.
-func conditions(monitor *v1.AppMonitor, o observation, done outcome) []metav1.Condition {
-	all := []metav1.Condition{ready(monitor, o, done), conflicted(o)}
+func conditions(monitor *v1.AppMonitor, o observation, refused []*refusal) []metav1.Condition {
+	all := []metav1.Condition{ready(monitor, o, refused), conflicted(o)}
 	// Without Pods there is nothing to read, and the last word on the source stands.
 	known := meta.FindStatusCondition(monitor.Status.Conditions, v1.ConditionMetricsAvailable) != nil
 	if o.source != usage.NotRead || !known {
@@ -69,14 +65,18 @@ func conditions(monitor *v1.AppMonitor, o observation, done outcome) []metav1.Co
 	return all
 }
 
-func ready(monitor *v1.AppMonitor, o observation, done outcome) metav1.Condition {
+func ready(monitor *v1.AppMonitor, o observation, refused []*refusal) metav1.Condition {
 	c := metav1.Condition{Type: v1.ConditionReady, Status: metav1.ConditionFalse}
-	switch err := done.err(); {
+	switch {
 	case paused(monitor):
 		c.Reason = v1.ReasonPaused
 		c.Message = fmt.Sprintf("the annotation %s stops all action", v1.PausedAnnotation)
-	case err != nil:
-		c.Reason, c.Message = v1.ReasonRaiseFailed, oneLine(err)
+	case len(refused) > 0:
+		texts := make([]string, 0, len(refused))
+		for _, r := range refused {
+			texts = append(texts, oneLine(r.err))
+		}
+		c.Reason, c.Message = v1.ReasonRaiseFailed, strings.Join(texts, "; ")
 	case o.source == usage.Unavailable:
 		c.Reason, c.Message = v1.ReasonSourceUnavailable, o.failure
 	default:
@@ -87,13 +87,16 @@ func ready(monitor *v1.AppMonitor, o observation, done outcome) metav1.Condition
 }
 
 func metricsAvailable(o observation) metav1.Condition {
-	c := metav1.Condition{Type: v1.ConditionMetricsAvailable}
-	switch o.source {
-	case usage.Available:
+	c := metav1.Condition{Type: v1.ConditionMetricsAvailable, Status: metav1.ConditionFalse}
+	switch {
+	case o.source == usage.Unavailable, o.source == usage.Partial:
+		c.Reason, c.Message = v1.ReasonSourceUnavailable, o.failure
+	case o.source == usage.Available && o.unread:
+		c.Reason = v1.ReasonStaleSample
+		c.Message = "the source answers, but has no recent sample of some containers: does it know them, and do the nodes' clocks agree?"
+	case o.source == usage.Available:
 		c.Status, c.Reason = metav1.ConditionTrue, v1.ReasonSourceRead
 		c.Message = "the memory use of the Pods can be read"
-	case usage.Unavailable:
-		c.Status, c.Reason, c.Message = metav1.ConditionFalse, v1.ReasonSourceUnavailable, o.failure
 	default:
 		c.Status, c.Reason = metav1.ConditionUnknown, v1.ReasonSourceNotRead
 		c.Message = "no Pod's memory use has been read yet"

@@ -23,16 +23,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // conditionNameEnv is the variable in which OLM names the OperatorCondition of the operator that it installed.
 const conditionNameEnv = "OPERATOR_CONDITION_NAME"
 
-// Reasons of the OperatorCondition Upgradeable.
+// Reasons of the OperatorCondition Upgradeable. The one against an upgrade is that of decisions that wait for a rollout.
 const (
 	reasonNoRollout         = "NoRolloutInProgress"
-	reasonRolloutInProgress = "RolloutInProgress"
+	reasonRolloutInProgress = string(scaling.ReasonRolloutInProgress)
 )
 
 // maxNamed bounds how many Deployments the condition names.
@@ -100,7 +101,7 @@ var rolloutTurned = predicate.Funcs{
 
 func rollingOut(o client.Object) bool {
 	d, ok := o.(*appsv1.Deployment)
-	return ok && workload.RolloutInProgress(d)
+	return ok && workload.RollingOut(d)
 }
 
 // Reconcile writes the condition when it says something else than what is there.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	oplibconditions "github.com/operator-framework/operator-lib/conditions"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -76,9 +77,9 @@ func TestTheOperatorIsNotUpgradeableDuringARolloutOfItsOwn(t *testing.T) {
 	look(free, 1)
 
 	// A rollout of somebody else's.
-	w.setProgress(d, "ReplicaSetUpdated")
+	w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated")
 	look(free, 1)
-	w.setProgress(d, "NewReplicaSetAvailable")
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
 
 	w.uses(pod, "memhog", 300)
 	w.reconcile("johnny-cache")

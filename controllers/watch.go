@@ -42,13 +42,16 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 		Named("appmonitor").
 		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
 		Watches(&v1.AppMonitor{}, &oplibhandler.InstrumentedEnqueueRequestForObject[client.Object]{},
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			builder.WithPredicates(userMatters)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, podMatters)).
-		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, rolloutEnded)).
+		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, userMatters)).
 		WatchesMetadata(workload.ReplicaSetMeta(), handler.Funcs{}). // only to be in the cache
 		WatchesRawSource(r.atTicks(ticks)).
 		Complete(r)
 }
+
+// userMatters passes what users change, and not what controllers report.
+var userMatters = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 
 // podMatters passes what changes the number of Pods or their sizes. Everything else, above all readiness, can wait for
 // the next tick.
@@ -63,18 +66,6 @@ var podMatters = predicate.Funcs{
 		}
 		return running(before) != running(after) || !equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
 			!equality.Semantic.DeepEqual(before.Spec, after.Spec)
-	},
-	GenericFunc: func(event.GenericEvent) bool { return false },
-}
-
-// rolloutEnded passes the moment from which a Deployment's Pods can be raised again.
-var rolloutEnded = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	DeleteFunc: func(event.DeleteEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, _ := e.ObjectOld.(*appsv1.Deployment)
-		after, _ := e.ObjectNew.(*appsv1.Deployment)
-		return before != nil && after != nil && workload.RolloutInProgress(before) && !workload.RolloutInProgress(after)
 	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }

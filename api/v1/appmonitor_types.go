@@ -40,7 +40,7 @@ type AppMonitorStatus struct {
 	Pods int32 `json:"pods"`
 
 	// raised is the number of containers, in the templates of these Pods' workloads, whose memory the operator has
-	// raised and still holds.
+	// raised, and which nobody else has set since.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Raised containers"
 	Raised int32 `json:"raised"`
@@ -76,11 +76,11 @@ type Raise struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Reason of the last raise"
 	Reason string `json:"reason"`
 
-	// from is the size that the container ran with.
+	// from is the size that the container ran with in its Pod.
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Size before the last raise"
 	From MemorySize `json:"from"`
 
-	// to is the size that it was given.
+	// to is the size that it was given in the workload's template.
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Size after the last raise"
 	To MemorySize `json:"to"`
 }

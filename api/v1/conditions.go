@@ -5,15 +5,16 @@ const (
 	// ConditionReady is True while the operator watches the AppMonitor's Pods and can act on them.
 	ConditionReady = "Ready"
 
-	// ConditionMetricsAvailable is False when the memory use of some of the AppMonitor's Pods cannot be read.
+	// ConditionMetricsAvailable is False when the memory use of some of the AppMonitor's Pods cannot be read, or what
+	// is read of it is old.
 	ConditionMetricsAvailable = "MetricsAvailable"
 
 	// ConditionConflicted is True when another AppMonitor owns Pods that this one claims too.
 	ConditionConflicted = "Conflicted"
 )
 
-// Reasons of conditions. Decisions have reasons of their own, in internal/scaling; a word that stands in both lists
-// means the same in both.
+// Reasons of conditions, and of Events that tell of no decision. Decisions have reasons of their own, in
+// internal/scaling; a word that stands in both lists means the same in both.
 const (
 	// ReasonWatching: the AppMonitor's Pods are watched and can be raised.
 	ReasonWatching = "Watching"
@@ -27,16 +28,20 @@ const (
 	ReasonSourceNotRead = "SourceNotRead"
 	// ReasonSourceRead: the usage source answers.
 	ReasonSourceRead = "SourceRead"
+	// ReasonStaleSample: the usage source answers, but says nothing recent about some containers.
+	ReasonStaleSample = "StaleSample"
+	// ReasonUnknownMonitor: a Pod's annotation names an AppMonitor that does not exist.
+	ReasonUnknownMonitor = "UnknownMonitor"
 	// ReasonClaimedByOther: another AppMonitor owns Pods that this one claims too.
 	ReasonClaimedByOther = "ClaimedByOther"
 	// ReasonNoConflict: no other AppMonitor owns Pods that this one claims.
 	ReasonNoConflict = "NoConflict"
 )
 
-// ConditionReasons lists every reason that a condition can carry.
-func ConditionReasons() []string {
+// Reasons lists all of them.
+func Reasons() []string {
 	return []string{
 		ReasonWatching, ReasonPaused, ReasonRaiseFailed, ReasonSourceUnavailable, ReasonSourceNotRead,
-		ReasonSourceRead, ReasonClaimedByOther, ReasonNoConflict,
+		ReasonSourceRead, ReasonStaleSample, ReasonUnknownMonitor, ReasonClaimedByOther, ReasonNoConflict,
 	}
 }

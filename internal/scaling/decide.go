@@ -10,7 +10,7 @@ type Policy struct {
 	Threshold float64
 	// Multiplier is the factor of one raise, greater than 1.
 	Multiplier float64
-	// MaxSampleAge is the age from which a sample is too old to act on.
+	// MaxSampleAge is the greatest age at which a sample is still acted on.
 	MaxSampleAge time.Duration
 }
 
@@ -36,8 +36,11 @@ type Observation struct {
 	Sample Sample
 	// Paused is true when the user stopped all action on the workload or its AppMonitor.
 	Paused bool
-	// RolloutInProgress is true while the workload replaces its Pods.
+	// RolloutInProgress is true while the workload is about to replace the container by a larger one. A rollout that
+	// leaves the size as it is does not count: waiting for it would not help.
 	RolloutInProgress bool
+	// RolloutStuck is true when the workload has given up replacing the container by a larger one.
+	RolloutStuck bool
 	// Resizable is true when there is a way to give the container another size.
 	Resizable bool
 }
@@ -64,7 +67,7 @@ type Decision struct {
 //  0. a policy that makes no sense, or a pause: hold
 //  1. no memory limit: hold, NoLimit
 //  2. no sample, or only an old one: hold, StaleSample
-//  3. a rollout in flight: hold, RolloutInProgress
+//  3. a larger size is already on its way: hold, RolloutInProgress; or does not get through: hold, RolloutStuck
 //  6. use at or above threshold × limit: raise, AboveThreshold
 //  9. otherwise: hold, Normal
 //
@@ -81,6 +84,8 @@ func Decide(p Policy, o Observation, now time.Time) Decision {
 		return hold(o, ReasonStaleSample)
 	case o.RolloutInProgress:
 		return hold(o, ReasonRolloutInProgress)
+	case o.RolloutStuck:
+		return hold(o, ReasonRolloutStuck)
 	case p.reached(o.Sample.Bytes, o.Size.Limit):
 		return raise(p, o, ReasonAboveThreshold)
 	default:

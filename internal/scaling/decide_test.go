@@ -38,6 +38,7 @@ func TestDecideTakesTheFirstCaseThatApplies(t *testing.T) {
 		{want: ReasonNoLimit, cause: func(_ *Policy, o *Observation) { o.Size.Limit = 0 }},
 		{want: ReasonStaleSample, cause: func(_ *Policy, o *Observation) { o.Sample.Time = time.Time{} }},
 		{want: ReasonRolloutInProgress, cause: func(_ *Policy, o *Observation) { o.RolloutInProgress = true }},
+		{want: ReasonRolloutStuck, cause: func(_ *Policy, o *Observation) { o.RolloutStuck = true }},
 		{want: ReasonUnsupportedOwner, cause: func(_ *Policy, o *Observation) {
 			o.Resizable, o.Sample.Bytes = false, math.MaxInt64
 		}},

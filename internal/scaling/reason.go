@@ -13,8 +13,10 @@ const (
 	ReasonNoLimit Reason = "NoLimit"
 	// ReasonStaleSample: there is no sample of the container's memory use, or the newest is too old to act on.
 	ReasonStaleSample Reason = "StaleSample"
-	// ReasonRolloutInProgress: a rollout of the workload is still in flight.
+	// ReasonRolloutInProgress: a rollout is about to replace the container by a larger one.
 	ReasonRolloutInProgress Reason = "RolloutInProgress"
+	// ReasonRolloutStuck: the workload has given up the rollout that was to replace the container by a larger one.
+	ReasonRolloutStuck Reason = "RolloutStuck"
 	// ReasonUnsupportedOwner: memory should be raised, but nothing owns the Pod that a new size could be rolled out by.
 	ReasonUnsupportedOwner Reason = "UnsupportedOwner"
 	// ReasonAtMaximum: memory should be raised, but the limit is already as large as a quantity can be.
@@ -29,6 +31,6 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonInvalidPolicy, ReasonPaused, ReasonNoLimit, ReasonStaleSample, ReasonRolloutInProgress,
-		ReasonUnsupportedOwner, ReasonAtMaximum, ReasonAboveThreshold, ReasonNormal,
+		ReasonRolloutStuck, ReasonUnsupportedOwner, ReasonAtMaximum, ReasonAboveThreshold, ReasonNormal,
 	}
 }

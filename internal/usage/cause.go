@@ -3,6 +3,7 @@ package usage
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -39,18 +40,40 @@ func Cause(err error) string {
 	case errors.As(err, &status):
 		return status.Error() + advice(status.Code)
 	case errors.As(err, &cert):
-		return fmt.Sprintf("its certificate is not trusted (%v)", cert.Err)
+		return "its certificate is not trusted (" + distrust(cert.Err) + ")"
 	case errors.As(err, &errno):
 		return errno.Error()
-	case errors.As(err, &dns):
+	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("no such host %q", dns.Name)
 	case errors.As(err, &prom):
 		return prom.Msg
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &neterr) && neterr.Timeout():
 		return "no answer in time"
+	case errors.As(err, &dns):
+		return fmt.Sprintf("the name %q cannot be looked up", dns.Name)
 	default:
 		return "the answer cannot be read"
+	}
+}
+
+// distrust says why a certificate is not trusted. The errors' own words hold the time of day, and addresses, which make
+// one broken certificate authority as many causes as there are nodes.
+func distrust(err error) string {
+	var (
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		invalid  x509.CertificateInvalidError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return "signed by an unknown authority"
+	case errors.As(err, &hostname):
+		return "not made out to the address it was reached at"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "expired or not yet valid"
+	default:
+		return "invalid"
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -23,8 +24,9 @@ const (
 	// kubeletTimeout bounds one node's answer, so that a node that hangs does not hold up the others for long.
 	kubeletTimeout = 3 * time.Second
 
-	// kubeletParallel bounds how many nodes are asked at the same time.
-	kubeletParallel = 32
+	// kubeletParallel bounds how many nodes are asked at the same time. It is large, because a zone full of dead nodes
+	// must not make the samples of the others old: what they cost is a goroutine each until the timeout.
+	kubeletParallel = 512
 
 	// kubeletMaxAnswer bounds the size of one answer: some 300 bytes a container, so room for far more than fit a node.
 	kubeletMaxAnswer = 16 << 20
@@ -54,6 +56,8 @@ func NewKubelet(config *rest.Config, o KubeletOptions) (*Kubelet, error) {
 	// A kubelet's certificate is made out to its own address, not to the API server's name.
 	c.ServerName = ""
 	c.Timeout = kubeletTimeout
+	// Nodes are reached directly even where the environment names a proxy for the API server or for other addresses.
+	c.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	switch {
 	case o.InsecureTLS:
 		c.Insecure, c.CAFile, c.CAData = true, "", nil
@@ -96,8 +100,8 @@ func (k *Kubelet) Read(ctx context.Context, scope Scope) Reading {
 }
 
 func (k *Kubelet) scrape(ctx context.Context, node Node) (_ map[string]*dto.MetricFamily, err error) {
-	url := "https://" + net.JoinHostPort(node.Address, strconv.Itoa(k.port)) + "/metrics/resource"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	target := "https://" + net.JoinHostPort(node.Address, strconv.Itoa(k.port)) + "/metrics/resource"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +118,7 @@ func (k *Kubelet) scrape(ctx context.Context, node Node) (_ map[string]*dto.Metr
 }
 
 // addFamily takes the samples of one metric. A sample without a timestamp is of no use: it cannot be told from an old
-// one.
+// one. Neither is one that is not a gauge: its value would be read as 0 bytes, and nothing ever seem wrong.
 func (r Reading) addFamily(family *dto.MetricFamily) {
 	for _, m := range family.GetMetric() {
 		var c Container
@@ -129,7 +133,7 @@ func (r Reading) addFamily(family *dto.MetricFamily) {
 			}
 		}
 		bytes, ok := wholeBytes(m.GetGauge().GetValue())
-		if !ok || m.TimestampMs == nil || c.Name == "" {
+		if !ok || m.Gauge == nil || m.TimestampMs == nil || c.Name == "" {
 			continue
 		}
 		r.add(c, Sample{Bytes: bytes, Time: time.UnixMilli(m.GetTimestampMs())})

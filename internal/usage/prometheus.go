@@ -38,7 +38,7 @@ func (p *Prometheus) Name() string { return "prometheus" }
 // Read implements Source.
 func (p *Prometheus) Read(ctx context.Context, scope Scope) Reading {
 	reading := newReading()
-	if len(scope.Namespaces) == 0 {
+	if len(scope.Namespaces) == 0 || len(scope.Nodes) == 0 {
 		return reading
 	}
 	ctx, cancel := context.WithTimeout(ctx, prometheusTimeout)
@@ -49,7 +49,7 @@ func (p *Prometheus) Read(ctx context.Context, scope Scope) Reading {
 	}
 	matrix, ok := value.(model.Matrix)
 	if !ok {
-		return reading.failed(scope, fmt.Errorf("Prometheus: answered with a %s instead of a matrix", value.Type()))
+		return reading.failed(scope, fmt.Errorf("Prometheus: answered with %T instead of a matrix", value))
 	}
 	for _, series := range matrix {
 		reading.addSeries(series)
@@ -73,7 +73,7 @@ func (r Reading) failed(scope Scope, err error) Reading {
 }
 
 func (r Reading) addSeries(series *model.SampleStream) {
-	if len(series.Values) == 0 {
+	if series == nil || len(series.Values) == 0 {
 		return
 	}
 	newest := series.Values[len(series.Values)-1]

@@ -26,12 +26,20 @@ type Sampler struct {
 	ticks    chan time.Time
 
 	mu      sync.RWMutex
-	samples map[Container]Sample
+	samples map[Container]kept
 	nodes   map[string]nodeRecord
+}
+
+// kept is a sample, and when it came.
+type kept struct {
+	Sample
+	came time.Time
 }
 
 // nodeRecord is what is known of reading one node.
 type nodeRecord struct {
+	// read is true once it has answered.
+	read bool
 	// failures in a row, 0 after a success.
 	failures int
 	// cause of the latest failure.
@@ -40,10 +48,23 @@ type nodeRecord struct {
 
 // Observer is told about each pass over the source, for metrics and logs.
 type Observer interface {
-	// Read is called after each pass, with how long it took and what failed, by node.
-	Read(source string, took time.Duration, at time.Time, failures map[string]error)
+	// Passed is called after each pass.
+	Passed(Pass)
 	// ScopeFailed is called when the sampler could not learn what to read.
 	ScopeFailed(err error)
+}
+
+// Pass is one reading of everything in the scope.
+type Pass struct {
+	// Source is the source's name.
+	Source string
+	// Took is how long it took, and At when it ended.
+	Took time.Duration
+	At   time.Time
+	// Nodes is how many nodes were asked.
+	Nodes int
+	// Failures holds, by node name, what failed.
+	Failures map[string]error
 }
 
 // SamplerOptions are the settings of a Sampler; all are required.
@@ -64,7 +85,7 @@ func NewSampler(o SamplerOptions) *Sampler {
 	return &Sampler{
 		source: o.Source, scope: o.Scope, interval: o.Interval, keep: o.Keep, clock: o.Clock, observer: o.Observer,
 		ticks:   make(chan time.Time, 1),
-		samples: map[Container]Sample{},
+		samples: map[Container]kept{},
 		nodes:   map[string]nodeRecord{},
 	}
 }
@@ -103,7 +124,9 @@ func (s *Sampler) Tick(ctx context.Context) {
 	}
 	now := s.clock.Now()
 	s.store(scope, reading, now)
-	s.observer.Read(s.source.Name(), now.Sub(start), now, reading.Failures)
+	s.observer.Passed(Pass{
+		Source: s.source.Name(), Took: now.Sub(start), At: now, Nodes: len(scope.Nodes), Failures: reading.Failures,
+	})
 	select {
 	case s.ticks <- now:
 	default:
@@ -114,29 +137,37 @@ func (s *Sampler) store(scope Scope, reading Reading, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c, sample := range reading.Samples {
-		if known, ok := s.samples[c]; !ok || sample.Time.After(known.Time) {
-			s.samples[c] = sample
+		if known, ok := s.samples[c]; !ok || sample.replaces(known.Sample, now) {
+			s.samples[c] = kept{Sample: sample, came: now}
 		}
 	}
-	maps.DeleteFunc(s.samples, func(_ Container, sample Sample) bool { return now.Sub(sample.Time) > s.keep })
+	// By the clock of a node that is ahead, a sample stays young long after it was taken.
+	maps.DeleteFunc(s.samples, func(_ Container, k kept) bool { return now.Sub(k.Time) > s.keep || now.Sub(k.came) > s.keep })
 
 	nodes := make(map[string]nodeRecord, len(scope.Nodes))
 	for _, node := range scope.Nodes {
-		record := nodeRecord{}
+		record := nodeRecord{read: true}
 		if err := reading.Failures[node.Name]; err != nil {
-			record = nodeRecord{failures: s.nodes[node.Name].failures + 1, cause: Cause(err)}
+			before := s.nodes[node.Name]
+			record = nodeRecord{read: before.read, failures: before.failures + 1, cause: Cause(err)}
 		}
 		nodes[node.Name] = record
 	}
 	s.nodes = nodes
 }
 
+// replaces is true for a newer sample, and for any other than one from the future: once a node's clock that was ahead is
+// set right, what it says is older than what it said before.
+func (s Sample) replaces(known Sample, now time.Time) bool {
+	return s.Time.After(known.Time) || known.Time.After(now) && !s.Time.Equal(known.Time)
+}
+
 // Newest returns the newest sample of a container.
 func (s *Sampler) Newest(c Container) (Sample, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	sample, ok := s.samples[c]
-	return sample, ok
+	k, ok := s.samples[c]
+	return k.Sample, ok
 }
 
 // State of the source, as far as some nodes are concerned.
@@ -144,11 +175,13 @@ type State int
 
 // The states of a source.
 const (
-	// NotRead: none of the nodes has been asked yet.
+	// NotRead: none of the nodes has answered yet, nor failed for long.
 	NotRead State = iota
-	// Available: every node asked answers, or has failed only for a moment.
+	// Available: the nodes answer, or have failed only for a moment.
 	Available
-	// Unavailable: some node has failed several times in a row.
+	// Partial: some nodes answer, and some have failed several times in a row.
+	Partial
+	// Unavailable: no node answers, and some have failed several times in a row.
 	Unavailable
 )
 
@@ -159,18 +192,20 @@ func (s *Sampler) Health(nodes []string) (State, string) {
 	defer s.mu.RUnlock()
 	state, failing := NotRead, map[string][]string{}
 	for _, node := range nodes {
-		record, asked := s.nodes[node]
-		switch {
+		switch record := s.nodes[node]; {
 		case record.failures >= failuresUntilUnavailable:
 			failing[record.cause] = append(failing[record.cause], node)
-		case asked:
+		case record.read:
 			state = Available
 		}
 	}
-	if len(failing) > 0 {
-		return Unavailable, describe(s.source.Name(), failing)
+	if len(failing) == 0 {
+		return state, ""
 	}
-	return state, ""
+	if state == Available {
+		return Partial, describe(s.source.Name(), failing)
+	}
+	return Unavailable, describe(s.source.Name(), failing)
 }
 
 // describe groups nodes by cause: one broken certificate authority is one sentence, not a hundred.

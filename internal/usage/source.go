@@ -52,9 +52,11 @@ type Source interface {
 	Read(ctx context.Context, scope Scope) Reading
 }
 
-// add keeps the newest of the samples of one container.
+// add keeps the newest of the samples of one container. Of two of the same time, as a Prometheus that puts its own times
+// on samples has them of a container and its predecessor, it keeps the larger: a needless raise costs less than a kill.
 func (r Reading) add(c Container, s Sample) {
-	if known, ok := r.Samples[c]; ok && !s.Time.After(known.Time) {
+	known, ok := r.Samples[c]
+	if ok && (s.Time.Before(known.Time) || s.Time.Equal(known.Time) && s.Bytes <= known.Bytes) {
 		return
 	}
 	r.Samples[c] = s

@@ -2,23 +2,23 @@ package workload
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
 // FieldManager is the name under which the operator owns the fields that it writes.
 const FieldManager = "memhog-operator"
-
-// progressDone is the reason of a Deployment's Progressing condition once its latest rollout is complete. It stays so
-// when Pods become unavailable later, which is what tells a crash loop from a rollout.
-const progressDone = "NewReplicaSetAvailable"
 
 // Size is a container's memory in bytes; a Request of 0 means none.
 type Size struct {
@@ -31,42 +31,53 @@ func SizeOf(r corev1.ResourceRequirements) Size {
 	return Size{Request: r.Requests.Memory().Value(), Limit: r.Limits.Memory().Value()}
 }
 
-// RolloutInProgress is true while the Deployment replaces its Pods. A rollout that the Deployment itself has given up
-// (ProgressDeadlineExceeded) is not in progress any more.
-func RolloutInProgress(d *appsv1.Deployment) bool {
-	if d.Generation != d.Status.ObservedGeneration {
-		return true
-	}
-	for _, c := range d.Status.Conditions {
-		if c.Type == appsv1.DeploymentProgressing {
-			return c.Status != corev1.ConditionFalse && c.Reason != progressDone
-		}
-	}
-	// No such condition when the Deployment has no progress deadline.
-	want := int32(1)
-	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
-	}
-	return d.Status.UpdatedReplicas < want || d.Status.Replicas > d.Status.UpdatedReplicas
+// Outgrown is true when the Deployment's template has a larger limit for the Pod's container: a rollout is about to
+// replace the Pod, or should have.
+func Outgrown(d *appsv1.Deployment, c corev1.Container) bool {
+	i := slices.IndexFunc(d.Spec.Template.Spec.Containers, func(t corev1.Container) bool { return t.Name == c.Name })
+	return i >= 0 && SizeOf(d.Spec.Template.Spec.Containers[i].Resources).Limit > SizeOf(c.Resources).Limit
 }
 
-// Raised returns the names of the containers whose memory limit the operator owns in the Deployment's template.
+// GivenUp is true when the Deployment has made no progress within its deadline, and reports that it no longer expects
+// any (ProgressDeadlineExceeded).
+func GivenUp(d *appsv1.Deployment) bool {
+	return slices.ContainsFunc(d.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
+	}) && d.Status.ObservedGeneration == d.Generation
+}
+
+// Raised returns the names of the containers whose memory limit the operator owns in the Deployment's template: those
+// that it raised, and nobody has taken back.
 func Raised(d *appsv1.Deployment) ([]string, error) {
-	owned, err := ownedSizes(d)
-	if err != nil {
-		return nil, err
+	owned := fieldpath.NewSet()
+	for _, f := range d.ManagedFields {
+		if f.Manager != FieldManager || f.Subresource != "" || f.FieldsV1 == nil {
+			continue
+		}
+		fields := fieldpath.NewSet()
+		if err := fields.FromJSON(f.FieldsV1.GetRawReader()); err != nil {
+			return nil, fmt.Errorf("read which fields of Deployment %q the operator owns: %w", d.Name, err)
+		}
+		owned = owned.Union(fields)
 	}
-	names := make([]string, 0, len(owned))
-	for _, c := range owned {
-		names = append(names, *c.Name)
+	var names []string
+	for _, c := range d.Spec.Template.Spec.Containers {
+		limit := fieldpath.MakePathOrDie("spec", "template", "spec", "containers",
+			fieldpath.KeyByFields("name", c.Name), "resources", "limits", "memory")
+		if owned.Has(limit) {
+			names = append(names, c.Name)
+		}
 	}
 	return names, nil
 }
 
-// Rollout writes larger sizes into the Deployment's template by server-side apply, which makes the Deployment replace
-// its Pods. It owns the memory request and limit of the containers that it raises, and nothing else. Containers that
-// are gone from the template, or already have the size or a larger one, are left alone. It returns the containers that
-// it changed, in order; none means that nothing was written.
+// Rollout writes larger sizes into the Deployment's template, which makes the Deployment replace its Pods. Containers
+// that are gone from the template, or already have the size or a larger one, are left alone. It returns the containers
+// that it changed, in order; none means that nothing was written.
+//
+// The operator comes to own the memory request and limit of these containers, and nothing else. That takes a strategic
+// merge patch: server-side apply would make it an owner of the containers as such, and whoever else uses server-side
+// apply could then never take such a container out of the Deployment again.
 //
 // The write holds only for the version of the Deployment that was passed in: a conflict means that the caller has
 // seen an old one, and should look again.
@@ -75,24 +86,19 @@ func Rollout(ctx context.Context, c client.Client, d *appsv1.Deployment, sizes m
 	if len(changed) == 0 {
 		return nil, nil
 	}
-	// Server-side apply takes away what an owner leaves out, so the earlier raises are stated again.
-	containers, err := ownedSizes(d)
-	if err != nil {
-		return nil, err
-	}
-	containers = slices.DeleteFunc(containers, func(c corev1ac.ContainerApplyConfiguration) bool {
-		return slices.Contains(changed, *c.Name) || !slices.ContainsFunc(d.Spec.Template.Spec.Containers,
-			func(t corev1.Container) bool { return t.Name == *c.Name })
-	})
+	spec := corev1ac.PodSpec()
 	for _, name := range changed {
-		containers = append(containers, memoryOf(name, sizes[name]))
+		spec.WithContainers(corev1ac.Container().WithName(name).WithResources(memory(d, name, sizes[name])))
 	}
-	apply := appsv1ac.Deployment(d.Name, d.Namespace).WithResourceVersion(d.ResourceVersion).
-		WithSpec(appsv1ac.DeploymentSpec().WithTemplate(corev1ac.PodTemplateSpec().WithSpec(corev1ac.PodSpec())))
-	apply.Spec.Template.Spec.Containers = containers
-	// The values belong to whoever created the Deployment: without force every raise would be a conflict.
-	if err := c.Apply(ctx, apply, client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
-		return nil, fmt.Errorf("apply memory of containers %q to Deployment %q: %w", changed, d.Name, err)
+	patch, err := json.Marshal(appsv1ac.Deployment(d.Name, d.Namespace).
+		WithUID(d.UID).WithResourceVersion(d.ResourceVersion).
+		WithSpec(appsv1ac.DeploymentSpec().WithTemplate(corev1ac.PodTemplateSpec().WithSpec(spec))))
+	if err != nil {
+		return nil, fmt.Errorf("memory of containers %q for Deployment %q: %w", changed, d.Name, err)
+	}
+	target := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: d.Name}}
+	if err := c.Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(FieldManager)); err != nil {
+		return nil, fmt.Errorf("write memory of containers %q to Deployment %q: %w", changed, d.Name, err)
 	}
 	return changed, nil
 }
@@ -108,26 +114,18 @@ func larger(d *appsv1.Deployment, sizes map[string]Size) []string {
 	return names
 }
 
-// ownedSizes returns the containers whose memory the operator owns, with the values they have now.
-func ownedSizes(d *appsv1.Deployment) ([]corev1ac.ContainerApplyConfiguration, error) {
-	owned, err := appsv1ac.ExtractDeployment(d, FieldManager)
-	if err != nil {
-		return nil, fmt.Errorf("read which fields of Deployment %q the operator owns: %w", d.Name, err)
+// memory states the request only where the template does. Elsewhere the API server makes it equal to the limit, and a
+// request of ours would stand in the way of whoever takes the limit back.
+func memory(d *appsv1.Deployment, name string, size Size) *corev1ac.ResourceRequirementsApplyConfiguration {
+	resources := corev1ac.ResourceRequirements().WithLimits(quantity(size.Limit))
+	for _, c := range d.Spec.Template.Spec.Containers {
+		if c.Name == name && SizeOf(c.Resources).Request > 0 && size.Request > 0 {
+			resources.WithRequests(quantity(size.Request))
+		}
 	}
-	if owned.Spec == nil || owned.Spec.Template == nil || owned.Spec.Template.Spec == nil {
-		return nil, nil
-	}
-	return owned.Spec.Template.Spec.Containers, nil
+	return resources
 }
 
-func memoryOf(name string, size Size) corev1ac.ContainerApplyConfiguration {
-	resources := corev1ac.ResourceRequirements().WithLimits(memory(size.Limit))
-	if size.Request > 0 {
-		resources.WithRequests(memory(size.Request))
-	}
-	return *corev1ac.Container().WithName(name).WithResources(resources)
-}
-
-func memory(bytes int64) corev1.ResourceList {
+func quantity(bytes int64) corev1.ResourceList {
 	return corev1.ResourceList{corev1.ResourceMemory: *resource.NewQuantity(bytes, resource.BinarySI)}
 }

@@ -56,9 +56,13 @@ func (s setup) kubeletConfig() map[string]any {
 		"enforceNodeAllocatable": []string{},
 		"failSwapOn":             false,
 		"resolvConf":             "",
-		"maxPods":                110,
-		"registryPullQPS":        0,
-		"volumePluginDir":        s.data("volume-plugins"),
+		// Nobody is there, and says so at once; without an address every Pod would
+		// get an Event about the lack of it.
+		"clusterDNS":      []string{"192.0.2.10"},
+		"clusterDomain":   "cluster.local",
+		"maxPods":         110,
+		"registryPullQPS": 0,
+		"volumePluginDir": s.data("volume-plugins"),
 		// Images can't be pulled again, so none is ever deleted to make room.
 		"imageGCHighThresholdPercent": 100,
 		// Of the disk, little: that the machine's is full is not the Pods' doing.

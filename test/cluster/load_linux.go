@@ -11,9 +11,14 @@ import (
 	"strconv"
 )
 
+var errLoadOwn = fmt.Errorf("load an image: %w: push it to a registry that the cluster pulls from", ErrOwnCluster)
+
 // LoadImage makes images available to Pods, which must not ask for pulls:
 // imagePullPolicy IfNotPresent or Never.
 func (c *Cluster) LoadImage(ctx context.Context, images ...Image) error {
+	if c.Own() {
+		return errLoadOwn
+	}
 	for _, image := range images {
 		r, w := io.Pipe()
 		go func() { w.CloseWithError(image.Write(w)) }()
@@ -29,6 +34,9 @@ func (c *Cluster) LoadImage(ctx context.Context, images ...Image) error {
 // LoadTar does the same for an image archive in a file, as `docker save` or an
 // OCI tool writes it.
 func (c *Cluster) LoadTar(ctx context.Context, file string) error {
+	if c.Own() {
+		return errLoadOwn
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -43,9 +51,6 @@ func (c *Cluster) LoadTar(ctx context.Context, file string) error {
 // importImage speaks to containerd through its own client, across the border of
 // the node's mount namespace.
 func (c *Cluster) importImage(ctx context.Context, archive io.Reader) error {
-	if c.Own() {
-		return fmt.Errorf("%w: push it to a registry that the cluster pulls from", ErrOwnCluster)
-	}
 	cmd := exec.CommandContext(ctx, filepath.Join(c.binDir(), "ctr"),
 		"--address", c.containerdSocket(), "--namespace", "k8s.io", "images", "import", "-")
 	var output bytes.Buffer

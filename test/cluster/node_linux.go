@@ -117,6 +117,10 @@ func runInit(dir string) error {
 
 // enter prepares the namespaces that this process is the first of.
 func (s nodeSpec) enter() error {
+	// Some programs make a label of it, for which not every machine's name is fit.
+	if err := unix.Sethostname([]byte(s.nodeName())); err != nil {
+		return fmt.Errorf("set the node's host name: %w", err)
+	}
 	if err := prepareMounts(s.layout); err != nil {
 		return err
 	}

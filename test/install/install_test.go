@@ -33,7 +33,15 @@ func TestRootHoldsThisPackage(t *testing.T) {
 }
 
 func TestDecodeSkipsEmptyDocuments(t *testing.T) {
-	objects, err := Decode([]byte("# a comment\n---\nkind: Namespace\nmetadata: {name: a}\n---\n---\nkind: Pod\nmetadata: {name: b, namespace: a}\n"))
+	objects, err := Decode([]byte(`# a comment
+---
+kind: Namespace
+metadata: {name: a}
+---
+---
+kind: Pod
+metadata: {name: b, namespace: a}
+`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +62,8 @@ func TestOperatorObjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := Operator{Root: root, Image: "registry.example/op:1", Args: []string{"--prometheus-addr=http://192.0.2.7:9090"}}.Objects()
+	const image, arg = "registry.example/op:1", "--prometheus-addr=http://192.0.2.7:9090"
+	objects, err := Operator{Root: root, Image: image, Args: []string{arg}}.Objects()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +76,10 @@ func TestOperatorObjects(t *testing.T) {
 			continue
 		}
 		container := manager(t, object)
-		if container["image"] != "registry.example/op:1" {
+		if container["image"] != image {
 			t.Errorf("the operator runs image %v", container["image"])
 		}
-		if args, _ := container["args"].([]any); !slices.Contains(args, any("--prometheus-addr=http://192.0.2.7:9090")) {
+		if args, _ := container["args"].([]any); !slices.Contains(args, any(arg)) {
 			t.Errorf("the operator's flags are %v", args)
 		}
 	}

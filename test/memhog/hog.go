@@ -61,7 +61,8 @@ func (h *hog) grow(size int64) bool {
 // follow makes h follow g, and returns when ctx ends.
 func follow(ctx context.Context, g growth, h *hog, log *slog.Logger) {
 	report(log, "starting", h)
-	for ctx.Err() == nil && !h.grow(g.start) {
+	for reached := false; !reached && ctx.Err() == nil; {
+		reached = h.grow(g.start)
 	}
 	ticks := time.NewTicker(tick)
 	defer ticks.Stop()

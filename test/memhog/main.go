@@ -13,8 +13,8 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
+	// Nothing needs the signals back before the end.
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "memhog:", err)
 		os.Exit(1)

@@ -28,6 +28,12 @@ var (
 	dots   = []vg.Length{vg.Points(2), vg.Points(3)}
 )
 
+// width and height of the picture.
+const (
+	width  = 24 * vg.Centimeter
+	height = 13 * vg.Centimeter
+)
+
 // chart draws the record as a PNG: use against limit and threshold, and the moments that matter.
 type chart struct {
 	*plot.Plot
@@ -51,7 +57,7 @@ func writeChart(r *record, title, path string) error {
 }
 
 func (c *chart) write(path string) error {
-	canvas := vgimg.NewWith(vgimg.UseWH(24*vg.Centimeter, 13*vg.Centimeter), vgimg.UseDPI(144))
+	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(144))
 	const margin = 10
 	c.Draw(draw.Crop(draw.New(canvas), margin, -1.5*margin, margin, -margin))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -85,7 +91,7 @@ func (c *chart) frame(title string) {
 	c.Y.Label.Text = "memory (MiB)"
 	c.X.Min, c.X.Max = 0, c.seconds(c.record.end)
 	c.Y.Min, c.Y.Max = 0, c.top
-	c.X.Tick.Marker, c.Y.Tick.Marker = every(20), every(128)
+	c.X.Tick.Marker, c.Y.Tick.Marker = steps(10, 20, 50), steps(128)
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, pale
 	c.Add(grid)
@@ -95,15 +101,18 @@ func (c *chart) frame(title string) {
 	c.Legend.Padding = vg.Points(2)
 }
 
-// every marks the multiples of a step, or of twice, four times … the step when there would be more than ten.
-func every(step float64) plot.TickerFunc {
+// steps marks the multiples of one of these steps, or of ten times, a tenth … of one: the smallest that makes ten marks
+// at most. A single step gives 128, 1280 …; 10, 20, 50 give 1, 2, 5, 10 ….
+func steps(choices ...float64) plot.TickerFunc {
 	return func(low, high float64) []plot.Tick {
-		for (high-low)/step > 10 {
-			step *= 2
+		step := math.Inf(1)
+		for _, choice := range choices {
+			decades := math.Ceil(math.Log10((high - low) / choice / 10))
+			step = min(step, choice*math.Pow(10, decades))
 		}
 		var ticks []plot.Tick
 		for v := math.Ceil(low/step) * step; v <= high; v += step {
-			ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.0f", v)})
+			ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.4g", v)})
 		}
 		return ticks
 	}
@@ -196,9 +205,9 @@ func (c *chart) points(samples []sample) plotter.XYs {
 }
 
 // projection goes on where the first Pod ended, at the rate it grew with, up to the limit at which it would have been
-// killed.
+// killed, unless that is what happened.
 func (c *chart) projection() error {
-	if len(c.record.pods) < 2 || len(c.record.pods[0].own) < 3 {
+	if len(c.record.oomKilled) > 0 || len(c.record.pods) < 2 || len(c.record.pods[0].own) < 3 {
 		return nil
 	}
 	own := c.record.pods[0].own

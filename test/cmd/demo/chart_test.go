@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"gonum.org/v1/plot"
 )
 
 func TestChart(t *testing.T) {
@@ -47,11 +49,23 @@ func TestChart(t *testing.T) {
 	}
 }
 
-func TestTicksStayFew(t *testing.T) {
-	for _, high := range []float64{10, 60, 200, 5000} {
-		ticks := every(20)(0, high)
-		if len(ticks) < 1 || len(ticks) > 11 {
-			t.Errorf("%d ticks up to %v", len(ticks), high)
+func TestTicks(t *testing.T) {
+	tests := []struct {
+		ticker      plot.TickerFunc
+		high        float64
+		step, count float64
+	}{
+		{steps(10, 20, 50), 7, 1, 8},
+		{steps(10, 20, 50), 12, 2, 7},
+		{steps(10, 20, 50), 60, 10, 7},
+		{steps(10, 20, 50), 197, 20, 10},
+		{steps(10, 20, 50), 1000, 100, 11},
+		{steps(128), 832, 128, 7},
+	}
+	for _, test := range tests {
+		ticks := test.ticker(0, test.high)
+		if float64(len(ticks)) != test.count || ticks[1].Value != test.step {
+			t.Errorf("up to %v: %v, want %v marks, each %v", test.high, ticks, test.count, test.step)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func (s *stage) draw(o outcome) error {
 // compareDeployment says in what the Deployment differs from what was applied, and complains when that is not the two
 // memory values.
 func (s *stage) compareDeployment(ctx context.Context) error {
-	now, err := s.existing(ctx, "apps/v1", "Deployment", keyOf(s.applied))
+	now, err := s.existing(ctx, s.applied)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *stage) compareDeployment(ctx context.Context) error {
 // hints are where to look when the story went wrong.
 func (s *stage) hints(ctx context.Context) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "AppMonitor %s says:\n%s", s.monitor.key.Name, s.conditions(ctx))
+	fmt.Fprintf(&b, "AppMonitor %s says:\n%s", s.monitor.object.GetName(), s.conditions(ctx))
 	var pods corev1.PodList
 	if err := s.client.List(ctx, &pods, client.InNamespace(namespace)); err == nil {
 		for i := range pods.Items {
@@ -78,7 +78,7 @@ func (s *stage) hints(ctx context.Context) string {
 }
 
 func (s *stage) conditions(ctx context.Context) string {
-	object, err := s.existing(ctx, "kubedemo.com/v1", "AppMonitor", s.monitor.key)
+	object, err := s.existing(ctx, s.monitor.object)
 	if err != nil {
 		return fmt.Sprintf("  %v\n", err)
 	}

@@ -48,7 +48,8 @@ func (c *chart) label(x, y float64, words string) error {
 	style := c.Legend.TextStyle
 	style.XAlign, style.YAlign = text.XRight, text.YTop
 	labels.Offset.X = vg.Points(-4)
-	if x < c.X.Max/5 {
+	const plotted = 0.9 // of the width: what is left is for the vertical axis
+	if vg.Length(x/c.X.Max*plotted)*width < style.Width(words)-labels.Offset.X {
 		style.XAlign = text.XLeft
 		labels.Offset.X = vg.Points(4)
 	}

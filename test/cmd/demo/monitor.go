@@ -7,12 +7,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // monitor is what the story's AppMonitor says.
 type monitor struct {
-	key                   client.ObjectKey
+	object                *unstructured.Unstructured
 	threshold, multiplier float64
 }
 
@@ -27,7 +26,7 @@ func monitorIn(objects []*unstructured.Unstructured) (monitor, error) {
 		if err := errors.Join(errT, errM); err != nil {
 			return monitor{}, fmt.Errorf("AppMonitor %q: %w", object.GetName(), err)
 		}
-		return monitor{keyOf(object), threshold, multiplier}, nil
+		return monitor{object, threshold, multiplier}, nil
 	}
 	return monitor{}, errors.New("config/samples has no AppMonitor")
 }
@@ -59,5 +58,3 @@ func sizeOf(object *unstructured.Unstructured) (size, error) {
 	}
 	return s, nil
 }
-
-func keyOf(object client.Object) client.ObjectKey { return client.ObjectKeyFromObject(object) }

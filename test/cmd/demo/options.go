@@ -57,7 +57,10 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 	if len(flags.Args()) > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return o, o.readEnv(getenv)
+	if err := o.readEnv(getenv); err != nil {
+		return o, err
+	}
+	return o, nil
 }
 
 func (o *options) readEnv(getenv func(string) string) error {

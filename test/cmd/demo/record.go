@@ -121,8 +121,12 @@ func (r *record) sawEvent(at time.Time, e *corev1.Event) {
 	if e.Reason == "MissingClusterDNS" {
 		return // the cluster that the demo starts has none, and nobody in the story needs it
 	}
-	if e.Type != corev1.EventTypeNormal || about == "AppMonitor" || about == "Deployment" {
-		r.tell(at, "%s/%s %s: %s", about, e.InvolvedObject.Name, e.Reason, e.Message)
+	if e.Type == corev1.EventTypeNormal && about != "AppMonitor" && about != "Deployment" {
+		return
+	}
+	text := fmt.Sprintf("%s/%s %s: %s", about, e.InvolvedObject.Name, e.Reason, e.Message)
+	if !slices.ContainsFunc(r.news, func(n news) bool { return n.text == text }) { // an Event is updated when it recurs
+		r.tell(at, "%s", text)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
@@ -21,8 +24,6 @@ import (
 const (
 	// clusterName keeps the demo's cluster apart from others on this machine.
 	clusterName = "demo"
-	// namespace is where memhog lives.
-	namespace = "memhog-demo"
 	// patience is how long anything that is installed may take to become available.
 	patience = 2 * time.Minute
 	// cleanup is how long it may take to clean up.
@@ -117,10 +118,25 @@ func (s *stage) leave(ctx context.Context) error {
 
 // apply puts objects into the cluster, and remembers to take them out again.
 func (s *stage) apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
-	for _, object := range objects {
-		s.installed = append(s.installed, object.DeepCopy())
+	if err := s.remember(ctx, objects...); err != nil {
+		return err
 	}
 	return install.Apply(ctx, s.client, objects...)
+}
+
+// remember notes what is going to be applied and is not there yet, to delete it at the end. What is there already, on
+// one's own cluster, is not the demo's: to delete a CustomResourceDefinition would delete every AppMonitor.
+func (s *stage) remember(ctx context.Context, objects ...*unstructured.Unstructured) error {
+	for _, object := range objects {
+		there, err := s.existing(ctx, object)
+		if err != nil {
+			return err
+		}
+		if there == nil {
+			s.installed = append(s.installed, object.DeepCopy())
+		}
+	}
+	return nil
 }
 
 // chartPath is where the chart is drawn.
@@ -131,25 +147,18 @@ func (s *stage) chartPath() string {
 	return filepath.Join(s.root, s.chart)
 }
 
-// existing is an object of the cluster, or nil.
-func (s *stage) existing(ctx context.Context, apiVersion, kind string, key client.ObjectKey) (*unstructured.Unstructured, error) {
-	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind}}
-	err := s.client.Get(ctx, key, object)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("look for %s %q: %w", kind, key, err)
-	}
-	if err != nil {
+// existing is an object as the cluster has it, or nil.
+func (s *stage) existing(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	there := &unstructured.Unstructured{}
+	there.SetGroupVersionKind(object.GroupVersionKind())
+	err := s.client.Get(ctx, client.ObjectKeyFromObject(object), there)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
 		return nil, nil
 	}
-	return object, nil
-}
-
-// namespaceObject is memhog's namespace, with the Pod Security Standard that it keeps to.
-func namespaceObject() *unstructured.Unstructured {
-	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
-	object.SetName(namespace)
-	object.SetLabels(map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
-	return object
+	if err != nil {
+		return nil, fmt.Errorf("look for %s %q: %w", object.GetKind(), object.GetName(), err)
+	}
+	return there, nil
 }
 
 // tail is the end of the operator's log.
@@ -159,7 +168,7 @@ func (s *stage) tail(ctx context.Context, lines int64) string {
 		return ""
 	}
 	text, err := s.clients.CoreV1().Pods(install.OperatorKey.Namespace).
-		GetLogs(pods.Items[0].Name, logOptions(lines)).DoRaw(ctx)
+		GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{TailLines: &lines}).DoRaw(ctx)
 	if err != nil {
 		return err.Error()
 	}

@@ -4,22 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubedemo/memhog-operator/test/install"
 	"github.com/kubedemo/memhog-operator/test/prometheus"
-)
-
-// memhog starts at 200 MiB and wants 448: more than its limit of 384, and less than the threshold of twice that.
-const (
-	startMiB   = 200
-	ceilingMiB = 448
 )
 
 // step is a sentence of a story, and how to make it true.
@@ -91,11 +84,14 @@ func (s *stage) buildImages(ctx context.Context) error {
 
 // prepare removes what an earlier story left, and loads the images.
 func (s *stage) prepare(ctx context.Context) error {
-	left, err := s.existing(ctx, "v1", "Namespace", keyOf(namespaceObject()))
+	left, err := s.existing(ctx, namespaceObject())
 	if err != nil {
 		return err
 	}
 	if left != nil {
+		if left.GetLabels()[ownerLabel] != namespace {
+			return fmt.Errorf("the cluster has a namespace %q that is not the demo's: delete it first", namespace)
+		}
 		s.say("namespace %s is left from an earlier time, and is deleted", namespace)
 		if err := install.Delete(ctx, s.client, left); err != nil {
 			return err
@@ -112,7 +108,9 @@ func (s *stage) installPrometheus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.installed = append(s.installed, objects...)
+	if err := s.remember(ctx, objects...); err != nil {
+		return err
+	}
 	address, err := prometheus.Install(ctx, s.client, s.prometheusImage, patience)
 	if err != nil {
 		return err
@@ -130,11 +128,12 @@ func (s *stage) installOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	there, err := s.existing(ctx, "apps/v1", "Deployment", install.OperatorKey)
+	var there appsv1.Deployment
+	err = s.client.Get(ctx, install.OperatorKey, &there)
 	switch {
+	case apierrors.IsNotFound(err):
 	case err != nil:
-		return err
-	case there == nil:
+		return fmt.Errorf("look for the operator: %w", err)
 	case !s.ownCluster:
 		if err := install.Delete(ctx, s.client, objects...); err != nil {
 			return err
@@ -145,7 +144,9 @@ func (s *stage) installOperator(ctx context.Context) error {
 		s.say("it is installed already, and used as it is")
 		return install.WaitAvailable(ctx, s.client, install.OperatorKey, patience)
 	}
-	s.installed = append(s.installed, objects...)
+	if err := s.remember(ctx, objects...); err != nil {
+		return err
+	}
 	return operator.Install(ctx, s.client, patience)
 }
 
@@ -166,35 +167,6 @@ func (s *stage) applyMonitor(ctx context.Context) error {
 	}
 	s.say("it acts at %v %% of the limit, and multiplies by %v", s.monitor.threshold, s.monitor.multiplier)
 	return nil
-}
-
-// memhog is the sample's Deployment, which outgrows its limit.
-func (s *stage) memhog() (*unstructured.Unstructured, error) {
-	path := filepath.Join(s.root, "config", "samples", "memhog_deployment.yaml")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("memhog's manifest: %w", err)
-	}
-	objects, err := install.Decode(text)
-	if err != nil {
-		return nil, fmt.Errorf("memhog's manifest %q: %w", path, err)
-	}
-	if len(objects) != 1 {
-		return nil, fmt.Errorf("memhog's manifest %q: %d objects, want one", path, len(objects))
-	}
-	memhog := objects[0]
-	memhog.SetNamespace(namespace)
-	if err := install.SetImage(memhog, containerName, s.memhogImage); err != nil {
-		return nil, err
-	}
-	for name, value := range map[string]float64{
-		"MEMHOG_START_MIB": startMiB, "MEMHOG_RATE_MIB_PER_SECOND": s.rate, "MEMHOG_CEILING_MIB": ceilingMiB,
-	} {
-		if err := install.SetEnv(memhog, containerName, name, strconv.FormatFloat(value, 'f', -1, 64)); err != nil {
-			return nil, err
-		}
-	}
-	return memhog, nil
 }
 
 // watchMemhog applies the Deployment and shows what becomes of it.
@@ -254,8 +226,4 @@ func (s *stage) observe(ctx context.Context, facts <-chan fact, v view) error {
 			}
 		}
 	}
-}
-
-func logOptions(lines int64) *corev1.PodLogOptions {
-	return &corev1.PodLogOptions{TailLines: &lines}
 }

@@ -37,10 +37,10 @@ func (w *witness) watch(ctx context.Context) error {
 			w.report(ctx, func(r *record) { r.sawDeployment(at, d) })
 		}),
 		factory.Core().V1().Pods().Informer(): w.onPod(ctx),
-		factory.Core().V1().Events().Informer(): {AddFunc: func(o any) {
+		factory.Core().V1().Events().Informer(): onChange(func(e *corev1.Event) {
 			at := time.Now()
-			w.report(ctx, func(r *record) { r.sawEvent(at, o.(*corev1.Event)) })
-		}},
+			w.report(ctx, func(r *record) { r.sawEvent(at, e) })
+		}),
 	} {
 		if _, err := informer.AddEventHandler(handler); err != nil {
 			return fmt.Errorf("watch namespace %q: %w", w.namespace, err)
@@ -56,10 +56,12 @@ func (w *witness) watch(ctx context.Context) error {
 }
 
 func onChange[T any](saw func(T)) cache.ResourceEventHandlerFuncs {
-	return cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { saw(o.(T)) },
-		UpdateFunc: func(_, o any) { saw(o.(T)) },
+	typed := func(o any) {
+		if object, is := o.(T); is {
+			saw(object)
+		}
 	}
+	return cache.ResourceEventHandlerFuncs{AddFunc: typed, UpdateFunc: func(_, o any) { typed(o) }}
 }
 
 // onPod reports a Pod, and starts to read its log and its node's kubelet when its container runs.

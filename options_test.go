@@ -1,0 +1,218 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/kubedemo/memhog-operator/internal/usage"
+)
+
+// parse reads a command line with the variable WATCH_NAMESPACE set to watch.
+func parse(watch string, args ...string) (options, error) {
+	flags := flag.NewFlagSet("memhog-operator", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	return parseOptions(flags, args, func(name string) string {
+		if name != "WATCH_NAMESPACE" {
+			return "the wrong variable"
+		}
+		return watch
+	})
+}
+
+// standard is what an empty command line means.
+func standard() options {
+	return options{
+		kubelet:        usage.KubeletOptions{Port: 10250},
+		sampleInterval: 5 * time.Second,
+		maxSampleAge:   time.Minute,
+		metricsAddr:    ":8443",
+		probeAddr:      ":8081",
+	}
+}
+
+func TestOptions(t *testing.T) {
+	tests := []struct {
+		reason string
+		watch  string
+		args   []string
+		change func(*options)
+	}{
+		{reason: "nothing has to be said", change: func(*options) {}},
+		{
+			reason: "one namespace",
+			args:   []string{"--namespace=shop"},
+			change: func(o *options) { o.namespaces = []string{"shop"} },
+		},
+		{
+			reason: "several namespaces, with spaces and empty names as people and tools write them",
+			args:   []string{"--namespace", " shop, ,default,shop,"},
+			change: func(o *options) { o.namespaces = []string{"shop", "default"} },
+		},
+		{
+			reason: "the namespaces that OLM names",
+			watch:  "shop,default",
+			change: func(o *options) { o.namespaces = []string{"shop", "default"} },
+		},
+		{
+			reason: "the flag is stronger than the variable",
+			watch:  "shop",
+			args:   []string{"--namespace=default"},
+			change: func(o *options) { o.namespaces = []string{"default"} },
+		},
+		{
+			reason: "an empty flag means all namespaces, whatever the variable says",
+			watch:  "shop",
+			args:   []string{"--namespace="},
+			change: func(*options) {},
+		},
+		{
+			reason: "Prometheus over HTTP",
+			args:   []string{"--prometheus-addr=http://prometheus.monitoring:9090"},
+			change: func(o *options) { o.prometheusAddr = "http://prometheus.monitoring:9090" },
+		},
+		{
+			reason: "Prometheus over HTTPS, under a path",
+			args:   []string{"--prometheus-addr=https://example.com/prometheus"},
+			change: func(o *options) { o.prometheusAddr = "https://example.com/prometheus" },
+		},
+		{
+			reason: "kubelets with an authority of their own at another port",
+			args:   []string{"--kubelet-port=65535", "--kubelet-certificate-authority=/ca.crt"},
+			change: func(o *options) { o.kubelet = usage.KubeletOptions{Port: 65535, CAFile: "/ca.crt"} },
+		},
+		{
+			reason: "kubelets that nobody vouches for",
+			args:   []string{"--kubelet-insecure-tls", "--kubelet-port=1"},
+			change: func(o *options) { o.kubelet = usage.KubeletOptions{Port: 1, InsecureTLS: true} },
+		},
+		{
+			reason: "the shortest times",
+			args:   []string{"--sample-interval=1s", "--max-sample-age=1s"},
+			change: func(o *options) { o.sampleInterval, o.maxSampleAge = time.Second, time.Second },
+		},
+		{
+			reason: "the longest times",
+			args:   []string{"--sample-interval=5m", "--max-sample-age=1h"},
+			change: func(o *options) { o.sampleInterval, o.maxSampleAge = 5*time.Minute, time.Hour },
+		},
+		{
+			reason: "where it is served, and who acts",
+			args: []string{
+				"--metrics-bind-address=0", "--metrics-cert-dir=/certs", "--health-probe-bind-address=:1", "--leader-elect",
+			},
+			change: func(o *options) {
+				o.metricsAddr, o.metricsCertDir, o.probeAddr, o.leaderElect = "0", "/certs", ":1", true
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.reason, func(t *testing.T) {
+			want := standard()
+			tt.change(&want)
+			got, err := parse(tt.watch, tt.args...)
+			if err != nil {
+				t.Fatalf("%s, but: %v", tt.reason, err)
+			}
+			compare := cmp.Options{cmp.AllowUnexported(options{}), cmpopts.IgnoreTypes(zap.Options{})}
+			if diff := cmp.Diff(want, got, compare); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
+			}
+		})
+	}
+}
+
+func TestOptionsThatCannotBeAreRefusedWithWhatCan(t *testing.T) {
+	tests := []struct {
+		reason string
+		watch  string
+		args   []string
+		// want lists what the message must name: the flag, its value and what is allowed.
+		want []string
+	}{
+		{
+			reason: "a namespace that cannot be one",
+			args:   []string{"--namespace=default,My_Shop"},
+			want:   []string{"--namespace", `"My_Shop"`, "lower case alphanumeric characters"},
+		},
+		{
+			reason: "a namespace in the variable that cannot be one",
+			watch:  "My_Shop",
+			want:   []string{"WATCH_NAMESPACE", `"My_Shop"`, "lower case alphanumeric characters"},
+		},
+		{
+			reason: "an address without a scheme",
+			args:   []string{"--prometheus-addr=prometheus:9090"},
+			want:   []string{"--prometheus-addr", `"prometheus:9090"`, "http://prometheus.monitoring:9090"},
+		},
+		{
+			reason: "an address of another scheme",
+			args:   []string{"--prometheus-addr=ftp://prometheus:9090"},
+			want:   []string{"--prometheus-addr", `"ftp://prometheus:9090"`, "http://prometheus.monitoring:9090"},
+		},
+		{
+			reason: "an address without a host",
+			args:   []string{"--prometheus-addr=http://"},
+			want:   []string{"--prometheus-addr", `"http://"`, "http://prometheus.monitoring:9090"},
+		},
+		{
+			reason: "an address that is none",
+			args:   []string{"--prometheus-addr=http://[::1"},
+			want:   []string{"--prometheus-addr", `"http://[::1"`, "http://prometheus.monitoring:9090"},
+		},
+		{reason: "no port", args: []string{"--kubelet-port=0"}, want: []string{"--kubelet-port 0", "1 to 65535"}},
+		{reason: "a port too far", args: []string{"--kubelet-port=65536"}, want: []string{"--kubelet-port 65536", "1 to 65535"}},
+		{reason: "a port that is no number", args: []string{"--kubelet-port=https"}, want: []string{"-kubelet-port", `"https"`}},
+		{
+			reason: "certificates verified and not verified",
+			args:   []string{"--kubelet-insecure-tls", "--kubelet-certificate-authority=/ca.crt"},
+			want:   []string{"--kubelet-insecure-tls", "--kubelet-certificate-authority", `"/ca.crt"`, "exclude each other"},
+		},
+		{
+			reason: "samples too often",
+			args:   []string{"--sample-interval=999ms"},
+			want:   []string{"--sample-interval 999ms", "1s to 5m"},
+		},
+		{
+			reason: "samples too seldom",
+			args:   []string{"--sample-interval=5m1s", "--max-sample-age=1h"},
+			want:   []string{"--sample-interval 5m1s", "1s to 5m"},
+		},
+		{
+			reason: "samples too old before the next one comes",
+			args:   []string{"--sample-interval=2m"},
+			want:   []string{"--max-sample-age 1m0s", "--sample-interval (2m0s) to 1h"},
+		},
+		{
+			reason: "samples of yesterday",
+			args:   []string{"--max-sample-age=24h"},
+			want:   []string{"--max-sample-age 24h0m0s", "--sample-interval (5s) to 1h"},
+		},
+		{reason: "a time without a unit", args: []string{"--sample-interval=5"}, want: []string{"-sample-interval", `"5"`}},
+		{reason: "a flag that there is not", args: []string{"--threshold=75"}, want: []string{"-threshold"}},
+		{
+			reason: "a switch with its value apart, which would be taken for on",
+			args:   []string{"--leader-elect", "false"},
+			want:   []string{`"false"`, "--flag=value"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.reason, func(t *testing.T) {
+			_, err := parse(tt.watch, tt.args...)
+			if err == nil {
+				t.Fatalf("%s is accepted", tt.reason)
+			}
+			for _, word := range tt.want {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("%s: the message does not name %s: %v", tt.reason, word, err)
+				}
+			}
+		})
+	}
+}

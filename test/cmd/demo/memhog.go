@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubedemo/memhog-operator/test/install"
+)
+
+// memhog starts at 200 MiB and wants 448: more than its limit of 384, and less than the threshold of twice that.
+const (
+	startMiB   = 200
+	ceilingMiB = 448
+)
+
+// namespace is where memhog lives, and ownerLabel marks it as the demo's, which may delete it.
+const (
+	namespace  = "memhog-demo"
+	ownerLabel = "app.kubernetes.io/part-of"
+)
+
+// namespaceObject is memhog's namespace, with the Pod Security Standard that it keeps to.
+func namespaceObject() *unstructured.Unstructured {
+	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
+	object.SetName(namespace)
+	object.SetLabels(map[string]string{"pod-security.kubernetes.io/enforce": "restricted", ownerLabel: namespace})
+	return object
+}
+
+// memhog is the sample's Deployment, which outgrows its limit.
+func (s *stage) memhog() (*unstructured.Unstructured, error) {
+	path := filepath.Join(s.root, "config", "samples", "memhog_deployment.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("memhog's manifest: %w", err)
+	}
+	objects, err := install.Decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("memhog's manifest %q: %w", path, err)
+	}
+	if len(objects) != 1 {
+		return nil, fmt.Errorf("memhog's manifest %q: %d objects, want one", path, len(objects))
+	}
+	memhog := objects[0]
+	memhog.SetNamespace(namespace)
+	if err := install.SetImage(memhog, containerName, s.memhogImage); err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]float64{
+		"MEMHOG_START_MIB": startMiB, "MEMHOG_RATE_MIB_PER_SECOND": s.rate, "MEMHOG_CEILING_MIB": ceilingMiB,
+	} {
+		if err := install.SetEnv(memhog, containerName, name, strconv.FormatFloat(value, 'f', -1, 64)); err != nil {
+			return nil, err
+		}
+	}
+	return memhog, nil
+}

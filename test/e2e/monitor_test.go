@@ -1,0 +1,164 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+)
+
+// monitor is an AppMonitor in the cluster.
+type monitor struct {
+	story *story
+	name  string
+}
+
+// monitor creates an AppMonitor.
+func (s *story) monitor(name string, threshold, multiplier float64) *monitor {
+	s.t.Helper()
+	must(s.t, env.client.Create(s.t.Context(), &v1.AppMonitor{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.namespace},
+		Spec:       v1.AppMonitorSpec{MemThresholdPercent: threshold, MemMultiplier: multiplier},
+	}))
+	return &monitor{story: s, name: name}
+}
+
+func (m *monitor) get(ctx context.Context) (*v1.AppMonitor, error) {
+	now := &v1.AppMonitor{}
+	err := env.client.Get(ctx, client.ObjectKey{Namespace: m.story.namespace, Name: m.name}, now)
+	return now, err
+}
+
+func (m *monitor) now() *v1.AppMonitor {
+	m.story.t.Helper()
+	now, err := m.get(m.story.t.Context())
+	must(m.story.t, err)
+	return now
+}
+
+// Says waits for a condition, written as Ready=False/Paused, whose message holds all the parts.
+func (m *monitor) Says(condition string, parts ...string) {
+	m.story.t.Helper()
+	what := fmt.Sprintf("AppMonitor %s says %s %q", m.name, condition, parts)
+	m.story.awaits(what, func(ctx context.Context) error {
+		now, err := m.get(ctx)
+		if err != nil {
+			return err
+		}
+		kind, _, _ := strings.Cut(condition, "=")
+		c := meta.FindStatusCondition(now.Status.Conditions, kind)
+		if c == nil {
+			return fmt.Errorf("there is no condition %s", kind)
+		}
+		if got := fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason); got != condition {
+			return fmt.Errorf("it says %s: %s", got, c.Message)
+		}
+		return containsAll(c.Message, parts...)
+	})
+}
+
+func containsAll(text string, parts ...string) error {
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			return fmt.Errorf("%q does not contain %q", text, part)
+		}
+	}
+	return nil
+}
+
+// IsWatching waits until the AppMonitor owns so many running Pods and their memory use can be read.
+func (m *monitor) IsWatching(pods int32) {
+	m.story.t.Helper()
+	m.story.awaits(fmt.Sprintf("AppMonitor %s watches %d Pods", m.name, pods), func(ctx context.Context) error {
+		now, err := m.get(ctx)
+		if err == nil && now.Status.Pods != pods {
+			return fmt.Errorf("it watches %d", now.Status.Pods)
+		}
+		return err
+	})
+	m.Says("MetricsAvailable=True/SourceRead")
+	m.Says("Ready=True/Watching")
+}
+
+// HasRaised waits until the AppMonitor counts so many raised containers.
+func (m *monitor) HasRaised(containers int32) {
+	m.story.t.Helper()
+	m.story.awaits(fmt.Sprintf("AppMonitor %s has raised %d containers", m.name, containers), func(ctx context.Context) error {
+		now, err := m.get(ctx)
+		if err == nil && now.Status.Raised != containers {
+			return fmt.Errorf("it has raised %d", now.Status.Raised)
+		}
+		return err
+	})
+}
+
+// Annotate sets an annotation of the AppMonitor, or removes it when the value is empty.
+func (m *monitor) Annotate(key, value string) {
+	m.story.t.Helper()
+	annotate(m.story.t, m.now(), key, value)
+}
+
+// sampleMonitor creates the ancestor's AppMonitor, johnny-cache: the very bytes of the sample in config/samples are
+// sent to the API server.
+func (s *story) sampleMonitor() *monitor {
+	s.t.Helper()
+	must(s.t, env.clients.CoreV1().RESTClient().Post().AbsPath(monitorsPath(s.namespace)).
+		SetHeader("Content-Type", "application/yaml").Body(sampleManifest(s.t)).Do(s.t.Context()).Error())
+	return &monitor{story: s, name: "johnny-cache"}
+}
+
+func monitorsPath(namespace string) string {
+	return "/apis/kubedemo.com/v1/namespaces/" + namespace + "/appmonitors"
+}
+
+// columns asks for the namespace's AppMonitors as kubectl get does, and returns the cells of the first by column.
+func (s *story) columns() map[string]string {
+	s.t.Helper()
+	text, err := env.clients.CoreV1().RESTClient().Get().AbsPath(monitorsPath(s.namespace)).
+		SetHeader("Accept", "application/json;as=Table;g=meta.k8s.io;v=v1").DoRaw(s.t.Context())
+	must(s.t, err)
+	var table metav1.Table
+	must(s.t, json.Unmarshal(text, &table))
+	if len(table.Rows) == 0 {
+		s.t.Fatalf("the table of AppMonitors has no row: %s", text)
+	}
+	cells := map[string]string{}
+	for i, column := range table.ColumnDefinitions {
+		cells[column.Name] = fmt.Sprint(table.Rows[0].Cells[i])
+	}
+	return cells
+}
+
+// HasEvent waits for an Event on an object, looked for as kubectl describe does.
+func (s *story) HasEvent(on client.Object, kind, reason string, parts ...string) {
+	s.t.Helper()
+	what := fmt.Sprintf("an Event %s %s on %s", kind, reason, on.GetName())
+	s.awaits(what, func(ctx context.Context) error {
+		list, err := env.clients.CoreV1().Events(s.namespace).SearchWithContext(ctx, scheme, on)
+		if err != nil {
+			return err
+		}
+		return findEvent(list.Items, kind, reason, parts)
+	})
+}
+
+func findEvent(events []corev1.Event, kind, reason string, parts []string) error {
+	err := fmt.Errorf("none of %d Events is such", len(events))
+	for i := range events {
+		e := &events[i]
+		if e.Type != kind || e.Reason != reason {
+			continue
+		}
+		if err = containsAll(e.Message, parts...); err == nil {
+			return nil
+		}
+	}
+	return err
+}
