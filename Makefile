@@ -49,7 +49,7 @@ help: ## Print this.
 
 .PHONY: tools
 tools: ## Build every program that the other targets need, ahead of time (half an hour at first, on two cores).
-	@$(TOOL) path cluster prometheus verify
+	@$(TOOL) path cluster prometheus verify lifecycle
 
 .PHONY: clean
 clean: ## Remove what was built inside the clone.
