@@ -5,7 +5,18 @@
 VERSION ?= 0.1.0
 # Image of the operator, to build or to deploy.
 IMG ?= memhog-operator:dev
-# Builds the image: docker, podman or the like.
+# Where released images are: the operator's here, the others' beside it. A bundle and a catalog name them so.
+IMAGE_BASE ?= ghcr.io/kubedemo/memhog-operator
+RELEASED_IMG ?= $(IMAGE_BASE):v$(VERSION)
+BUNDLE_IMG ?= $(IMAGE_BASE)-bundle:v$(VERSION)
+SCORECARD_IMG ?= $(IMAGE_BASE)-scorecard:v$(VERSION)
+CATALOG_IMG ?= $(IMAGE_BASE)-catalog:latest
+# Channels of the bundle, and the one that subscribers get who name none.
+CHANNELS ?= stable,candidate
+DEFAULT_CHANNEL ?= stable
+# OpenShift releases that the bundle is offered on: 4.16 is the first with Kubernetes 1.29.
+OPENSHIFT_VERSIONS ?= v4.16
+# Builds the images: docker, podman or the like.
 CONTAINER_TOOL ?= docker
 # More arguments for `go test`, for example -race or -run=TestDecide.
 TESTFLAGS ?=
@@ -38,7 +49,7 @@ help: ## Print this.
 
 .PHONY: tools
 tools: ## Build every program that the other targets need, ahead of time (half an hour at first, on two cores).
-	@$(TOOL) path cluster prometheus verify
+	@$(TOOL) path cluster prometheus verify lifecycle
 
 .PHONY: clean
 clean: ## Remove what was built inside the clone.
@@ -104,11 +115,11 @@ endef
 verify: ## Regenerate everything, lint, build every folder of config, then fail on any difference in the tree.
 	@before=$$($(TREE))
 	if [ -n "$$CI" ]; then before=$$(git rev-parse 'HEAD^{tree}'); fi
-	$(MAKE) generate manifests tidy fmt
-	$(MAKE) lint config
+	$(MAKE) generate manifests bundle catalog tidy fmt
+	$(MAKE) lint config bundle-validate
 	after=$$($(TREE))
 	if ! git --no-pager diff --stat --patch --exit-code "$$before" "$$after"; then
-		echo "make verify: the tree differs from what is generated, see above: run 'make generate manifests tidy fmt' and commit" >&2
+		echo "make verify: the tree differs from what is generated, see above: run 'make generate manifests bundle catalog tidy fmt' and commit" >&2
 		exit 1
 	fi
 	echo "make verify: nothing differs"
@@ -158,6 +169,75 @@ run: ## Run the operator here, against the cluster of your kubeconfig. ARGS are 
 .PHONY: docker-build
 docker-build: ## Build the image IMG.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+##@ Operator Lifecycle Manager
+
+# The names of what `make docker-build` makes give way to those of the release. The generator notes the time at which
+# it ran; the date of the release, from the base, takes its place, so that the same input gives the same bundle. Of the
+# related images the generator knows only those that a container's environment names, and ours names none.
+.PHONY: bundle
+bundle: ## Generate the bundle of VERSION in bundle/, and bundle.Dockerfile.
+	@operator_sdk=$$($(TOOL) path operator-sdk)
+	kustomize=$$($(TOOL) path kustomize)
+	base=config/manifests/bases/memhog-operator.clusterserviceversion.yaml
+	echo "operator-sdk generate kustomize manifests"
+	"$$operator_sdk" generate kustomize manifests --quiet --interactive=false
+	rm -rf bundle bundle.Dockerfile
+	echo "operator-sdk generate bundle --version $(VERSION)"
+	"$$kustomize" build config/manifests |
+		sed -e 's|image: memhog-operator:dev$$|image: $(RELEASED_IMG)|' -e 's|containerImage: memhog-operator:dev$$|containerImage: $(RELEASED_IMG)|' \
+			-e 's|image: memhog-operator-scorecard:dev$$|image: $(SCORECARD_IMG)|' |
+		"$$operator_sdk" generate bundle --quiet --overwrite --version $(VERSION) \
+			--channels $(CHANNELS) --default-channel $(DEFAULT_CHANNEL)
+	created=$$(grep '^    createdAt:' $$base)
+	sed -i -e "s|^    createdAt:.*|$$created|" \
+		-e 's|^  version: $(VERSION)$$|  relatedImages:\n  - image: $(RELEASED_IMG)\n    name: manager\n&|' \
+		bundle/manifests/memhog-operator.clusterserviceversion.yaml
+	printf '\n  # Releases of OpenShift that the bundle is offered on.\n  com.redhat.openshift.versions: %s\n' $(OPENSHIFT_VERSIONS) \
+		>>bundle/metadata/annotations.yaml
+	printf '\n# Releases of OpenShift that the bundle is offered on.\nLABEL com.redhat.openshift.versions=%s\n' $(OPENSHIFT_VERSIONS) \
+		>>bundle.Dockerfile
+
+# Every warning counts, but for those of the multiarch check on an image that cannot be looked at: before a release it
+# is not published, and a machine may have no container tool.
+.PHONY: bundle-validate
+bundle-validate: ## Check the bundle by all that operator-sdk knows of bundles; a warning fails.
+	@operator_sdk=$$($(TOOL) path operator-sdk)
+	for check in suite=operatorframework name=operatorhubv2 name=good-practices name=capabilities name=categories name=multiarch; do
+		echo "operator-sdk bundle validate --select-optional $$check"
+		said=$$("$$operator_sdk" bundle validate ./bundle --select-optional "$$check" --optional-values=k8s-version=1.37 2>&1) || failed=yes
+		bad=$$(grep -iE 'level=(warn|error|fatal)' <<<"$$said" | grep -vE 'unable to inspect the image|error/error' || true)
+		if [ -n "$$failed$$bad" ]; then
+			echo "$$said" >&2
+			exit 1
+		fi
+	done
+
+.PHONY: catalog
+catalog: ## Render the catalog in catalog/ from config/catalog/template.yaml and the bundles, and validate it.
+	@echo "opm alpha render-template config/catalog/template.yaml"
+	go -C test run ./cmd/catalog
+
+.PHONY: olm-images
+olm-images: ## Build the images of bundle, catalog and scorecard by CONTAINER_TOOL.
+	$(CONTAINER_TOOL) build -f bundle.Dockerfile -t $(BUNDLE_IMG) .
+	$(CONTAINER_TOOL) build -f catalog.Dockerfile -t $(CATALOG_IMG) .
+	$(CONTAINER_TOOL) build -f test/scorecard/Dockerfile -t $(SCORECARD_IMG) .
+
+# Called without a version of its own it would release the present one again.
+.PHONY: release
+release: ## Write VERSION into every file that names one, and generate bundle and catalog. Commits nothing: see docs/release.md.
+	@if [ "$(origin VERSION)" = file ]; then echo "make release: say which, as in VERSION=0.2.0" >&2; exit 1; fi
+	go -C test run ./cmd/release $(VERSION)
+	$(MAKE) bundle bundle-validate catalog VERSION=$(VERSION)
+
+.PHONY: scorecard
+scorecard: ## Run the scorecard on the bundle, on a real cluster (needs root).
+	@go -C test run ./cmd/scorecard
+
+.PHONY: olm-e2e
+olm-e2e: ## Run the way from a catalog to upgrades and uninstall, with the real OLM on a real cluster (needs root).
+	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./olm
 
 ##@ Deployment
 

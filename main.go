@@ -82,6 +82,12 @@ func run(o options) error {
 	if err := reconciler.SetupWithManager(ctx, mgr, sampler.Ticks()); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
+	if err := reportUpgradeable(config, mgr); err != nil {
+		return err
+	}
+	if err := addLeaseOwner(config, mgr, o); err != nil {
+		return err
+	}
 	ctrl.Log.Info("starting", "version", version, "source", src.Name(), "namespaces", strings.Join(o.namespaces, ","))
 	return mgr.Start(ctx)
 }
@@ -117,6 +123,19 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("add the readiness probe: %w", err)
 	}
 	return mgr, nil
+}
+
+// reportUpgradeable tells OLM when the operator may be replaced, where OLM is there to be told.
+func reportUpgradeable(config *rest.Config, mgr ctrl.Manager) error {
+	condition, err := controllers.UpgradeableCondition(config)
+	if err != nil || condition == nil {
+		return err
+	}
+	reconciler := &controllers.UpgradeableReconciler{Reader: mgr.GetClient(), Condition: condition}
+	if err := reconciler.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("set up the report to OLM: %w", err)
+	}
+	return nil
 }
 
 // newSource returns Prometheus when there is an address for it, and the kubelets otherwise.

@@ -196,3 +196,21 @@ func List(ctx context.Context) ([]State, error) {
 	}
 	return states, nil
 }
+
+// Source returns the folder, in Go's module cache, of the module that a program is built from: for what a module holds
+// beside code, such as the manifests that go with a program.
+func Source(ctx context.Context, name string) (string, error) {
+	recipes, err := plan(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if len(recipes) != 1 {
+		return "", fmt.Errorf("the source of %q: want one program's name", name)
+	}
+	r := recipes[0]
+	out, err := r.goCommand(ctx, r.args("list", "-f", "{{.Module.Dir}}")...).Output()
+	if err != nil {
+		return "", fmt.Errorf("find the source of %s: %w", r.title(), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}

@@ -47,6 +47,8 @@ const (
 	kustomizeFlags  = "-X sigs.k8s.io/kustomize/api/provenance.version={{.}}"
 	// golangci-lint believes main.version only when main.date is set, too.
 	golangciFlags = "-X main.version={{.Bare}} -X main.date=unknown"
+	opmFlags      = "-X github.com/operator-framework/operator-registry/cmd/opm/version.opmVersion={{.}}"
+	olmFlags      = "-X github.com/operator-framework/operator-lifecycle-manager/pkg/version.OLMVersion={{.Bare}}"
 	// ImageVersion names the scorecard image that `operator-sdk init` writes down.
 	operatorSDKFlags = "-X github.com/operator-framework/operator-sdk/internal/version.Version={{.}}" +
 		" -X github.com/operator-framework/operator-sdk/internal/version.GitVersion={{.}}" +
@@ -58,6 +60,8 @@ var (
 	// Of its many service discoveries a Prometheus for Kubernetes needs one; the
 	// others would bring every cloud's client library.
 	prometheusTags = []string{"remove_all_sd", "enable_kubernetes_sd"}
+	// Go's own implementations in place of C libraries, which CGO_ENABLED=0 rules out.
+	opmTags = []string{"json1", "containers_image_openpgp", "exclude_graphdriver_btrfs"}
 )
 
 // programs is in build order: kube-apiserver compiles most of what the other
@@ -110,6 +114,26 @@ var programs = []Program{
 		// The tag replaces GnuPG's C library, which CGO_ENABLED=0 rules out.
 		Tags: []string{"containers_image_openpgp"}, LDFlags: operatorSDKFlags, Cold: 3 * time.Minute,
 	},
+	{
+		Name: "scorecard-test", Family: "operator-sdk",
+		Package: "github.com/operator-framework/operator-sdk/images/scorecard-test",
+		Tags:    []string{"containers_image_openpgp"}, LDFlags: operatorSDKFlags, Cold: 20 * time.Second,
+	},
+	{
+		Name: "opm", Family: "opm", Package: "github.com/operator-framework/operator-registry/cmd/opm",
+		Tags: opmTags, LDFlags: opmFlags, Cold: 3 * time.Minute,
+	},
+	{
+		Name: "grpc-health-probe", Family: "grpc-health-probe", Package: "github.com/grpc-ecosystem/grpc-health-probe",
+		Cold: 20 * time.Second,
+	},
+	olm("olm", "cmd/olm", 2*time.Minute),
+	olm("catalog", "cmd/catalog", 30*time.Second),
+	olm("copy-content", "cmd/copy-content", 5*time.Second),
+	olm("cpb", "util/cpb", 5*time.Second),
+	{
+		Name: "coredns", Family: "coredns", Package: "github.com/coredns/coredns", Cold: 4 * time.Minute,
+	},
 }
 
 // groups are names for what is used together.
@@ -122,7 +146,11 @@ var groups = map[string][]string{
 	// What envtest expects in KUBEBUILDER_ASSETS.
 	"apiserver": {"kube-apiserver", "kubectl", "etcd"},
 	// Generators, linters and checks.
-	"verify": {"promtool", "controller-gen", "kustomize", "golangci-lint", "operator-sdk"},
+	"verify": {"promtool", "controller-gen", "kustomize", "golangci-lint", "operator-sdk", "opm"},
+	// The Operator Lifecycle Manager, and what stands in its images and in those of catalogs and scorecards.
+	"lifecycle": {
+		"opm", "grpc-health-probe", "olm", "catalog", "copy-content", "cpb", "coredns", "operator-sdk", "scorecard-test",
+	},
 }
 
 func kubernetes(name string, cold time.Duration) Program {
@@ -150,6 +178,13 @@ func prometheus(name string, cold time.Duration) Program {
 	return Program{
 		Name: name, Family: "prometheus", Package: "github.com/prometheus/prometheus/cmd/" + name,
 		Tags: prometheusTags, LDFlags: prometheusFlags, Cold: cold,
+	}
+}
+
+func olm(name, folder string, cold time.Duration) Program {
+	return Program{
+		Name: name, Family: "olm", Package: "github.com/operator-framework/operator-lifecycle-manager/" + folder,
+		Tags: opmTags, LDFlags: olmFlags, Cold: cold,
 	}
 }
 

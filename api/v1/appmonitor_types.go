@@ -13,6 +13,7 @@ type AppMonitorSpec struct {
 	// Example: 75 raises a container with a limit of 384Mi as soon as it uses 288Mi.
 	// +kubebuilder:validation:Required
 	// +kubebuilder:validation:XValidation:rule="self > 0.0 && self <= 100.0",message="memThresholdPercent must be greater than 0 and at most 100 (percent of the memory limit)"
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Threshold (percent)",xDescriptors="urn:alm:descriptor:com.tectonic.ui:number"
 	MemThresholdPercent float64 `json:"memThresholdPercent"`
 
 	// memMultiplier is the factor by which memory requests and limits grow in one raise. A real number greater than 1
@@ -21,6 +22,7 @@ type AppMonitorSpec struct {
 	// Example: 2 raises a request of 256Mi to 512Mi and a limit of 384Mi to 768Mi; 1.5 raises them to 384Mi and 576Mi.
 	// +kubebuilder:validation:Required
 	// +kubebuilder:validation:XValidation:rule="self > 1.0 && self <= 10.0",message="memMultiplier must be greater than 1 and at most 10"
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Multiplier",xDescriptors="urn:alm:descriptor:com.tectonic.ui:number"
 	MemMultiplier float64 `json:"memMultiplier"`
 }
 
@@ -29,46 +31,57 @@ type AppMonitorSpec struct {
 type AppMonitorStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Observed generation"
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// pods is the number of running Pods that this AppMonitor owns.
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Pods"
 	Pods int32 `json:"pods"`
 
 	// raised is the number of containers, in the templates of these Pods' workloads, whose memory the operator has
 	// raised, and which nobody else has set since.
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Raised containers"
 	Raised int32 `json:"raised"`
 
 	// lastRaise is the latest raise made for this AppMonitor.
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last raise"
 	LastRaise *Raise `json:"lastRaise,omitempty"`
 
 	// conditions of the AppMonitor: Ready, MetricsAvailable and Conflicted.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Conditions",xDescriptors="urn:alm:descriptor:io.kubernetes.conditions"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // Raise is one completed change of a workload's template.
 type Raise struct {
 	// time at which the API server accepted the change.
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Time of the last raise"
 	Time metav1.Time `json:"time"`
 
 	// workload that was changed, as kind/name. Example: Deployment/memhog.
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Workload of the last raise"
 	Workload string `json:"workload"`
 
 	// container whose memory was raised.
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Container of the last raise"
 	Container string `json:"container"`
 
 	// reason of the decision. Example: AboveThreshold.
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Reason of the last raise"
 	Reason string `json:"reason"`
 
 	// from is the size that the container ran with in its Pod.
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Size before the last raise"
 	From MemorySize `json:"from"`
 
 	// to is the size that it was given in the workload's template.
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Size after the last raise"
 	To MemorySize `json:"to"`
 }
 
@@ -76,9 +89,11 @@ type Raise struct {
 type MemorySize struct {
 	// request is the container's memory request.
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Memory request"
 	Request *resource.Quantity `json:"request,omitempty"`
 
 	// limit is the container's memory limit.
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Memory limit"
 	Limit resource.Quantity `json:"limit"`
 }
 
@@ -97,6 +112,7 @@ type MemorySize struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +operator-sdk:csv:customresourcedefinitions:displayName="App Monitor",resources={{Deployment,apps/v1,""},{Pod,v1,""},{Event,events.k8s.io/v1,""}}
 type AppMonitor struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

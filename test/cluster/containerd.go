@@ -25,6 +25,8 @@ state = "/run/containerd"
   snapshotter = "{{.Snapshotter}}"
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "{{.Pause}}"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "{{.RegistryDir}}"
 
 [plugins."io.containerd.cri.v1.runtime"]
   # The machine may lack CAP_SYS_RESOURCE, without which scores can't be lowered.
@@ -88,6 +90,7 @@ func (s setup) writeContainerdConfig() error {
 		"Runc":        s.bin("runc"),
 		"BinDir":      s.binDir(),
 		"CNIDir":      s.cniDir(),
+		"RegistryDir": s.registryDir(),
 	})
 	if err != nil {
 		return fmt.Errorf("configuration of containerd: %w", err)

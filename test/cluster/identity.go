@@ -85,6 +85,8 @@ func (l layout) writeKubeconfigs(ca *authority) error {
 		{l.kubeconfig("kube-controller-manager"), "system:kube-controller-manager", ""},
 		{l.kubeconfig("kube-scheduler"), "system:kube-scheduler", ""},
 		{l.kubeconfig("kube-proxy"), "system:kube-proxy", ""},
+		// CoreDNS ships with a service account of its own; here it is a process of the node.
+		{l.kubeconfig(coreDNS), "coredns", "system:masters"},
 		{l.kubeconfig("kubelet"), "system:node:" + l.nodeName(), "system:nodes"},
 	} {
 		var groups []string

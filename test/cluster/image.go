@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -25,26 +22,34 @@ import (
 // that Kubernetes can verify runAsNonRoot.
 const NonRoot = "65532:65532"
 
-// ImageSpec describes an image that holds one static program.
+// ImageSpec describes an image of static programs and files.
 type ImageSpec struct {
 	// Ref names the image, such as "localhost/memhog:dev".
 	Ref string
 	// ModuleDir and Package say what to compile: a package path or a relative
-	// path in the module of that folder. Needed unless Binary is set.
+	// path in the module of that folder.
 	ModuleDir, Package string
 	// Tags are Go build tags.
 	Tags []string
 	// LDFlags are passed to the linker.
 	LDFlags string
-	// Binary is an existing executable to take instead of compiling one.
+	// Binary is an existing executable to take instead of compiling one. With
+	// neither the image holds Files and Programs only.
 	Binary string
 	// Entrypoint is the program's name in the image's root folder.
 	// Default: the last element of Package or Binary.
 	Entrypoint string
 	// User is the numeric user and group. Default: NonRoot.
 	User string
-	// Files adds files: path in the image → path on this machine.
+	// Args are the program's default arguments.
+	Args []string
+	// Files adds files and folders, path in the image → path on this machine.
+	// They belong to User, who may so write to them.
 	Files map[string]string
+	// Programs adds executables in the same way. They belong to root.
+	Programs map[string]string
+	// Labels are the image's labels.
+	Labels map[string]string
 }
 
 // Image is a built image and its name.
@@ -72,14 +77,14 @@ func BuildImage(ctx context.Context, spec ImageSpec) (Image, error) {
 	if _, err := name.NewTag(spec.Ref); err != nil {
 		return Image{}, fmt.Errorf("image name %q: %w", spec.Ref, err)
 	}
-	if spec.Binary == "" {
+	if spec.Binary == "" && !spec.filesOnly() {
 		dir, err := os.MkdirTemp("", "memhog-image-")
 		if err != nil {
 			return Image{}, err
 		}
 		defer os.RemoveAll(dir)
 		binary := filepath.Join(dir, "program")
-		if err := compile(ctx, spec, binary); err != nil {
+		if err := Compile(ctx, spec, binary); err != nil {
 			return Image{}, fmt.Errorf("image %q: %w", spec.Ref, err)
 		}
 		if spec.Entrypoint == "" {
@@ -94,8 +99,14 @@ func BuildImage(ctx context.Context, spec ImageSpec) (Image, error) {
 	return Image{Image: image, Ref: spec.Ref}, nil
 }
 
-// compile builds a static Linux program for this machine's architecture.
-func compile(ctx context.Context, spec ImageSpec, out string) error {
+// filesOnly is true for an image in which nothing is to be started, such as a bundle, or only what Programs name.
+func (s ImageSpec) filesOnly() bool {
+	return s.Binary == "" && s.Package == "" && len(s.Files)+len(s.Programs) > 0
+}
+
+// Compile builds the static Linux program that a spec says, for this machine's
+// architecture, into a file: for an image of several programs.
+func Compile(ctx context.Context, spec ImageSpec, out string) error {
 	if spec.Package == "" {
 		return errors.New("neither a package nor a binary was given")
 	}
@@ -113,7 +124,7 @@ func compile(ctx context.Context, spec ImageSpec, out string) error {
 }
 
 func assemble(spec ImageSpec) (v1.Image, error) {
-	if spec.Entrypoint == "" {
+	if spec.Entrypoint == "" && spec.Binary != "" {
 		spec.Entrypoint = filepath.Base(spec.Binary)
 	}
 	if spec.User == "" {
@@ -133,51 +144,9 @@ func assemble(spec ImageSpec) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config = v1.Config{
-		Entrypoint: []string{"/" + spec.Entrypoint},
-		User:       spec.User,
-		WorkingDir: "/",
+	config.Config = v1.Config{User: spec.User, WorkingDir: "/", Cmd: spec.Args, Labels: spec.Labels}
+	if spec.Entrypoint != "" {
+		config.Config.Entrypoint = []string{"/" + spec.Entrypoint}
 	}
 	return mutate.ConfigFile(image, config)
-}
-
-// layerOf packs the program and the added files, in a fixed order and without
-// times or owners, so that the layer's digest depends on their content alone.
-func layerOf(spec ImageSpec) (v1.Layer, error) {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	if err := addFile(w, spec.Entrypoint, spec.Binary, 0o755); err != nil {
-		return nil, err
-	}
-	for _, inImage := range sortedKeys(spec.Files) {
-		if err := addFile(w, inImage, spec.Files[inImage], 0o644); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	content := b.Bytes()
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(content)), nil
-	})
-}
-
-func addFile(w *tar.Writer, inImage, onDisk string, mode int64) error {
-	content, err := os.ReadFile(onDisk)
-	if err != nil {
-		return err
-	}
-	header := &tar.Header{
-		Typeflag: tar.TypeReg,
-		Name:     path.Clean("/" + inImage)[1:],
-		Mode:     mode,
-		Size:     int64(len(content)),
-		ModTime:  time.Unix(0, 0),
-	}
-	if err := w.WriteHeader(header); err != nil {
-		return err
-	}
-	_, err = w.Write(content)
-	return err
 }

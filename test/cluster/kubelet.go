@@ -71,6 +71,10 @@ func (s setup) kubeletConfig() map[string]any {
 			"imagefs.available": "1%", "imagefs.inodesFree": "1%",
 		},
 	}
+	if s.options.DNS {
+		config["clusterDNS"] = []string{s.Link.Node.String()}
+		config["clusterDomain"] = dnsDomain
+	}
 	if s.reserved != "" {
 		config["systemReserved"] = map[string]string{"memory": s.reserved}
 	}

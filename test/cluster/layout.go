@@ -26,6 +26,7 @@ func (l layout) adminKubeconfig() string       { return l.path("kubeconfig") }
 func (l layout) kubeconfig(user string) string { return l.path("config", user+".kubeconfig") }
 func (l layout) configFile(name string) string { return l.path("config", name) }
 func (l layout) cniDir() string                { return l.path("config", "cni") }
+func (l layout) registryDir() string           { return l.path("config", "registries") }
 func (l layout) binDir() string                { return l.path("bin") }
 func (l layout) bin(program string) string     { return l.path("bin", program) }
 func (l layout) logDir() string                { return l.path("logs") }

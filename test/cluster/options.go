@@ -45,6 +45,8 @@ type Options struct {
 	// NodeMemory is what the node offers to Pods, such as "4Gi". Default: all
 	// that the machine has. More than the machine has is refused by Up.
 	NodeMemory string
+	// DNS runs a CoreDNS, by which Pods find Services by name. Without it there are addresses only.
+	DNS bool
 }
 
 var validName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`)

@@ -26,6 +26,7 @@ const (
 	kubeProxy         = "kube-proxy"
 	kubelet           = "kubelet"
 	containerd        = "containerd"
+	coreDNS           = "coredns"
 )
 
 // setup is what the configuration of the programs depends on.
@@ -38,7 +39,7 @@ type setup struct {
 
 // programs lists what runs on the node, in starting order.
 func (s setup) programs() []program {
-	return []program{
+	all := []program{
 		s.etcd(),
 		s.containerd(),
 		s.apiServer(),
@@ -47,6 +48,10 @@ func (s setup) programs() []program {
 		s.kubelet(),
 		s.kubeProxy(),
 	}
+	if s.options.DNS {
+		all = append(all, s.dns())
+	}
+	return all
 }
 
 // featureGates is the flag --feature-gates=A=true,B=false, or nothing.

@@ -67,7 +67,11 @@ func findPrograms(ctx context.Context, o Options) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kube-proxy's tool: %w", err)
 	}
-	programs, err := tools.Build(ctx, o.Out, "cluster")
+	names := []string{"cluster"}
+	if o.DNS {
+		names = append(names, coreDNS)
+	}
+	programs, err := tools.Build(ctx, o.Out, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +164,7 @@ func prepare(l layout, o Options, programs map[string]string) (nodeSpec, error) 
 		return nodeSpec{}, err
 	}
 	for _, write := range []func() error{
-		s.writeIdentities, s.writeAuditPolicy, s.writeContainerdConfig, s.writeKubeletConfig,
+		s.writeIdentities, s.writeAuditPolicy, s.writeContainerdConfig, s.writeKubeletConfig, s.writeDNSConfig,
 	} {
 		if err := write(); err != nil {
 			return nodeSpec{}, err
