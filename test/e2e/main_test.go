@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	klog.SetLogger(logr.Discard())
 	log.SetLogger(logr.Discard())
 	// Stories that run beside each other hold the operator's lock from before they wait for a turn to run in parallel
-	// (see takeTurns): with fewer turns than stories, those with a turn could wait for those without.
+	// (see tell): with fewer turns than stories, those with a turn could wait for those without.
 	if err := flag.Set("test.parallel", "1000"); err != nil {
 		panic(err)
 	}
@@ -56,6 +56,9 @@ func run(m *testing.M) (code int) {
 	}()
 	if err := env.bringUp(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bring up:", err)
+		if env.installed && ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, describeWorld(ctx, readers))
+		}
 		return 1
 	}
 	ended := make(chan int, 1)
