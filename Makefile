@@ -2,20 +2,20 @@
 # `make` alone prints what there is.
 
 # Version of the operator, and of what is released with it.
-VERSION ?= 0.1.0
+VERSION = 0.1.0
 # Image of the operator, to build or to deploy.
 IMG ?= memhog-operator:dev
 # Where released images are: the operator's here, the others' beside it. A bundle and a catalog name them so.
-IMAGE_BASE ?= ghcr.io/kubedemo/memhog-operator
-RELEASED_IMG ?= $(IMAGE_BASE):v$(VERSION)
-BUNDLE_IMG ?= $(IMAGE_BASE)-bundle:v$(VERSION)
-SCORECARD_IMG ?= $(IMAGE_BASE)-scorecard:v$(VERSION)
-CATALOG_IMG ?= $(IMAGE_BASE)-catalog:latest
+IMAGE_BASE = ghcr.io/kubedemo/memhog-operator
+RELEASED_IMG = $(IMAGE_BASE):v$(VERSION)
+BUNDLE_IMG = $(IMAGE_BASE)-bundle:v$(VERSION)
+SCORECARD_IMG = $(IMAGE_BASE)-scorecard:v$(VERSION)
+CATALOG_IMG = $(IMAGE_BASE)-catalog:latest
 # Channels of the bundle, and the one that subscribers get who name none.
-CHANNELS ?= stable,candidate
-DEFAULT_CHANNEL ?= stable
+CHANNELS = stable,candidate
+DEFAULT_CHANNEL = stable
 # OpenShift releases that the bundle is offered on: 4.16 is the first with Kubernetes 1.29.
-OPENSHIFT_VERSIONS ?= v4.16
+OPENSHIFT_VERSIONS = v4.16
 # Builds the images: docker, podman or the like.
 CONTAINER_TOOL ?= docker
 # More arguments for `go test`, for example -race or -run=TestDecide.
@@ -227,7 +227,7 @@ olm-images: ## Build the images of bundle, catalog and scorecard by CONTAINER_TO
 # Called without a version of its own it would release the present one again.
 .PHONY: release
 release: ## Write VERSION into every file that names one, and generate bundle and catalog. Commits nothing: see docs/release.md.
-	@if [ "$(origin VERSION)" = file ]; then echo "make release: say which, as in VERSION=0.2.0" >&2; exit 1; fi
+	@if [ "$(origin VERSION)" != "command line" ]; then echo "make release: say which, as in VERSION=0.2.0" >&2; exit 1; fi
 	go -C test run ./cmd/release $(VERSION)
 	$(MAKE) bundle bundle-validate catalog VERSION=$(VERSION)
 

@@ -31,18 +31,21 @@ type account struct {
 }
 
 // addLeaseOwner has the leader give the Lease to the service account, so that an uninstallation takes it along: it is the
-// one object that the operator makes itself, in a namespace that may outlive it. Outside of a Pod there is no account.
+// one object that the operator makes itself, in a namespace that may outlive it. Outside of a Pod, or in one that acts on
+// another cluster by a kubeconfig, there is no account of this cluster.
 func addLeaseOwner(config *rest.Config, mgr ctrl.Manager, o options) error {
-	token, err := os.ReadFile(tokenFile)
-	if !o.leaderElect || os.IsNotExist(err) {
+	if !o.leaderElect || config.BearerTokenFile != tokenFile {
 		return nil
 	}
+	token, err := os.ReadFile(tokenFile)
 	if err != nil {
 		return fmt.Errorf("read the service account's token: %w", err)
 	}
 	who, err := accountOf(string(token))
 	if err != nil {
-		return err
+		// A token of another kind does as well: only the Lease would stay behind.
+		ctrl.Log.Error(err, "the Lease gets no owner")
+		return nil
 	}
 	client, err := coordinationv1.NewForConfig(config)
 	if err != nil {

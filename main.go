@@ -2,34 +2,23 @@
 package main
 
 import (
-	"crypto/tls"
 	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/controllers"
 	"github.com/kubedemo/memhog-operator/internal/usage"
 )
 
 // version is set by the linker.
 var version = "dev"
-
-// leaseName names the Lease by which replicas elect the one that acts.
-const leaseName = "memhog-operator.kubedemo.com"
 
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
@@ -90,39 +79,6 @@ func run(o options) error {
 	}
 	ctrl.Log.Info("starting", "version", version, "source", src.Name(), "namespaces", strings.Join(o.namespaces, ","))
 	return mgr.Start(ctx)
-}
-
-func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1.AddToScheme(scheme))
-	stop := 10 * time.Second // less than the 30 s after which the kubelet kills
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme,
-		Cache:  controllers.CacheOptions(o.namespaces),
-		Metrics: metricsserver.Options{
-			BindAddress:    o.metricsAddr,
-			SecureServing:  true,
-			CertDir:        o.metricsCertDir,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
-			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
-		},
-		HealthProbeBindAddress:        o.probeAddr,
-		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              leaseName,
-		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       &stop,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("set up the manager: %w", err)
-	}
-	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
-		return nil, fmt.Errorf("add the liveness probe: %w", err)
-	}
-	if err := mgr.AddReadyzCheck("readyz", healthz.Ping); err != nil {
-		return nil, fmt.Errorf("add the readiness probe: %w", err)
-	}
-	return mgr, nil
 }
 
 // reportUpgradeable tells OLM when the operator may be replaced, where OLM is there to be told.

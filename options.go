@@ -30,6 +30,10 @@ type options struct {
 	log            zap.Options
 }
 
+// flagEnvPrefix begins the names of the variables that flags can be set by: --prometheus-addr by
+// MEMHOG_PROMETHEUS_ADDR. OLM lets users of a Subscription set variables, and no arguments.
+const flagEnvPrefix = "MEMHOG_"
+
 // parseOptions reads the command line; getenv is asked for what it leaves open. --kubeconfig is registered by
 // controller-runtime itself.
 func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string) (options, error) {
@@ -53,6 +57,9 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 	flags.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "address of the health probes")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several replicas act at a time")
 	o.log.BindFlags(flags)
+	if err := setFromEnv(flags, getenv); err != nil {
+		return o, err
+	}
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -99,4 +106,20 @@ func splitNamespaces(list string) []string {
 		}
 	}
 	return namespaces
+}
+
+// setFromEnv gives flags the values of their variables, before the command line has its say.
+func setFromEnv(flags *flag.FlagSet, getenv func(string) string) error {
+	var failed error
+	flags.VisitAll(func(f *flag.Flag) {
+		name := flagEnvPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := getenv(name)
+		if value == "" || failed != nil {
+			return
+		}
+		if err := f.Value.Set(value); err != nil {
+			failed = fmt.Errorf("variable %s %q, for --%s: %w", name, value, f.Name, err)
+		}
+	})
+	return failed
 }

@@ -20,7 +20,7 @@ func parse(watch string, args ...string) (options, error) {
 	flags.SetOutput(io.Discard)
 	return parseOptions(flags, args, func(name string) string {
 		if name != "WATCH_NAMESPACE" {
-			return "the wrong variable"
+			return ""
 		}
 		return watch
 	})
@@ -214,5 +214,25 @@ func TestOptionsThatCannotBeAreRefusedWithWhatCan(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestFlagsCanBeSetByVariables(t *testing.T) {
+	read := func(env map[string]string, args ...string) (options, error) {
+		flags := flag.NewFlagSet("memhog-operator", flag.ContinueOnError)
+		flags.SetOutput(io.Discard)
+		return parseOptions(flags, args, func(name string) string { return env[name] })
+	}
+	env := map[string]string{"MEMHOG_PROMETHEUS_ADDR": "http://192.0.2.7:9090", "MEMHOG_KUBELET_INSECURE_TLS": "true"}
+	o, err := read(env)
+	if err != nil || o.prometheusAddr != "http://192.0.2.7:9090" || !o.kubelet.InsecureTLS {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	if o, err = read(env, "--prometheus-addr=http://192.0.2.8:9090"); err != nil || o.prometheusAddr != "http://192.0.2.8:9090" {
+		t.Errorf("the command line is not stronger: got %q, %v", o.prometheusAddr, err)
+	}
+	_, err = read(map[string]string{"MEMHOG_SAMPLE_INTERVAL": "often"})
+	if err == nil || !strings.Contains(err.Error(), `MEMHOG_SAMPLE_INTERVAL "often", for --sample-interval`) {
+		t.Errorf("got %v, want an error that names variable, value and flag", err)
 	}
 }

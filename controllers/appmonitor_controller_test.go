@@ -178,6 +178,10 @@ func TestWhatHoldsBackAContainerThatIsNearlyFull(t *testing.T) {
 			w.resize(d, "512Mi")
 			w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated")
 		}, scaling.ReasonRolloutInProgress},
+		{"a smaller template that is being rolled out", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
+			w.resize(d, "300Mi")
+			w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated")
+		}, scaling.ReasonRolloutInProgress},
 		{"a larger template whose rollout the Deployment has given up", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
 			w.resize(d, "512Mi")
 			w.setProgress(d, corev1.ConditionFalse, "ProgressDeadlineExceeded")

@@ -95,7 +95,7 @@ func (r *AppMonitorReconciler) observeContainer(
 		// A template written while the Deployment itself is paused would take effect at a moment nobody chose.
 		seen.observed.Paused = seen.observed.Paused || paused(deployment) || deployment.Spec.Paused
 		outgrown, givenUp := workload.Outgrown(deployment, c), workload.GivenUp(deployment)
-		seen.observed.RolloutInProgress = outgrown && !givenUp
+		seen.observed.RolloutInProgress = outgrown && !givenUp || workload.Shrinking(deployment, c)
 		seen.observed.RolloutStuck = outgrown && givenUp
 	}
 	return seen

@@ -64,3 +64,17 @@ func TestARaiseThatIsTakenBackNoLongerCounts(t *testing.T) {
 		t.Errorf("%d containers are raised, want none", m.Status.Raised)
 	}
 }
+
+func TestASizeThatALimitRangeGaveKeepsItsRatio(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("bare", memory{"memhog", "", ""})
+	// What a LimitRange with a default of 512Mi and a default request of 128Mi makes of the Pod.
+	w.delete(pod)
+	template := d.Spec.Template
+	template.Spec.Containers = containersOf([]memory{{"memhog", "128Mi", "512Mi"}})
+	limited := w.pod("limited", template, pod.OwnerReferences...)
+	w.uses(limited, "memhog", 400)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/1Gi"})
+}

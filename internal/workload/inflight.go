@@ -19,8 +19,12 @@ func InFlight(d *appsv1.Deployment) (bool, error) {
 	return len(raised) > 0, err
 }
 
-// RollingOut is true while the Deployment replaces its Pods, for whatever reason, until it is done or has given up.
+// RollingOut is true while the Deployment replaces its Pods, for whatever reason, until it is done or has given up. One
+// that is paused replaces none, for as long as its user likes.
 func RollingOut(d *appsv1.Deployment) bool {
+	if d.Spec.Paused {
+		return false
+	}
 	if d.Generation != d.Status.ObservedGeneration {
 		return true
 	}

@@ -40,6 +40,10 @@ func TestRollingOut(t *testing.T) {
 			if got := RollingOut(d); got != test.want {
 				t.Errorf("RollingOut is %t", got)
 			}
+			d.Spec.Paused = true
+			if RollingOut(d) {
+				t.Error("RollingOut is true for a Deployment that is paused")
+			}
 		})
 	}
 }

@@ -34,8 +34,24 @@ func SizeOf(r corev1.ResourceRequirements) Size {
 // Outgrown is true when the Deployment's template has a larger limit for the Pod's container: a rollout is about to
 // replace the Pod, or should have.
 func Outgrown(d *appsv1.Deployment, c corev1.Container) bool {
-	i := slices.IndexFunc(d.Spec.Template.Spec.Containers, func(t corev1.Container) bool { return t.Name == c.Name })
-	return i >= 0 && SizeOf(d.Spec.Template.Spec.Containers[i].Resources).Limit > SizeOf(c.Resources).Limit
+	return SizeOf(templateOf(d, c.Name).Resources).Limit > SizeOf(c.Resources).Limit
+}
+
+// Shrinking is true while a rollout replaces the Pod's container by a smaller one: its user has just said what it should
+// have, and a size grown from the present one would overrule that.
+func Shrinking(d *appsv1.Deployment, c corev1.Container) bool {
+	limit := SizeOf(templateOf(d, c.Name).Resources).Limit
+	return limit > 0 && limit < SizeOf(c.Resources).Limit && RollingOut(d)
+}
+
+// templateOf returns the container as the template has it, an empty one when it is gone.
+func templateOf(d *appsv1.Deployment, name string) corev1.Container {
+	for _, c := range d.Spec.Template.Spec.Containers {
+		if c.Name == name {
+			return c
+		}
+	}
+	return corev1.Container{}
 }
 
 // GivenUp is true when the Deployment has made no progress within its deadline, and reports that it no longer expects
@@ -114,14 +130,14 @@ func larger(d *appsv1.Deployment, sizes map[string]Size) []string {
 	return names
 }
 
-// memory states the request only where the template does. Elsewhere the API server makes it equal to the limit, and a
-// request of ours would stand in the way of whoever takes the limit back.
+// memory states the request unless the template has a limit alone. There the API server makes the request equal to the
+// limit, and a request of ours would stand in the way of whoever takes the limit back. Where the template says nothing,
+// a LimitRange gave the Pod both, and both have to be stated to keep their ratio.
 func memory(d *appsv1.Deployment, name string, size Size) *corev1ac.ResourceRequirementsApplyConfiguration {
 	resources := corev1ac.ResourceRequirements().WithLimits(quantity(size.Limit))
-	for _, c := range d.Spec.Template.Spec.Containers {
-		if c.Name == name && SizeOf(c.Resources).Request > 0 && size.Request > 0 {
-			resources.WithRequests(quantity(size.Request))
-		}
+	stated := SizeOf(templateOf(d, name).Resources)
+	if size.Request > 0 && (stated.Request > 0 || stated.Limit == 0) {
+		resources.WithRequests(quantity(size.Request))
 	}
 	return resources
 }

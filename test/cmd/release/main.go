@@ -42,7 +42,7 @@ func run(args []string, now time.Time) error {
 func release(root, before, next, date string) error {
 	edited := map[string]string{}
 	for file, edit := range map[string]func(string) (string, error){
-		"Makefile": replace("VERSION ?= "+before, "VERSION ?= "+next),
+		"Makefile": replace("VERSION = "+before, "VERSION ?= "+next),
 		"config/manifests/bases/memhog-operator.clusterserviceversion.yaml": replaceLine("    createdAt:",
 			fmt.Sprintf("    createdAt: %q", date+"T00:00:00Z")),
 		"config/catalog/template.yaml": func(text string) (string, error) { return addRelease(text, before, next) },
