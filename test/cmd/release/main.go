@@ -42,10 +42,11 @@ func run(args []string, now time.Time) error {
 func release(root, before, next, date string) error {
 	edited := map[string]string{}
 	for file, edit := range map[string]func(string) (string, error){
-		"Makefile": replace("VERSION = "+before, "VERSION ?= "+next),
+		"Makefile": replace("VERSION = "+before, "VERSION = "+next),
 		"config/manifests/bases/memhog-operator.clusterserviceversion.yaml": replaceLine("    createdAt:",
 			fmt.Sprintf("    createdAt: %q", date+"T00:00:00Z")),
 		"config/catalog/template.yaml": func(text string) (string, error) { return addRelease(text, before, next) },
+		"docs/install.md":              replaceAll(before, next),
 		"CHANGELOG.md":                 replace("## [Unreleased]\n", "## [Unreleased]\n\n## ["+next+"] - "+date+"\n"),
 	} {
 		text, err := os.ReadFile(filepath.Join(root, file))
@@ -62,6 +63,16 @@ func release(root, before, next, date string) error {
 		}
 	}
 	return nil
+}
+
+// replaceAll is for prose, which may name the version as often as it likes.
+func replaceAll(from, to string) func(string) (string, error) {
+	return func(text string) (string, error) {
+		if !strings.Contains(text, from) {
+			return "", fmt.Errorf("%q is not there", from)
+		}
+		return strings.ReplaceAll(text, from, to), nil
+	}
 }
 
 func replace(from, to string) func(string) (string, error) {

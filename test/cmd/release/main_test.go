@@ -74,6 +74,7 @@ func TestReleaseEditsThisRepository(t *testing.T) {
 		"Makefile":                     "VERSION = 77.0.0",
 		"CHANGELOG.md":                 "## [77.0.0] - 2030-01-02\n",
 		"config/catalog/template.yaml": "memhog-operator-bundle:v77.0.0",
+		"docs/install.md":              "memhog-operator-bundle:v77.0.0",
 		"config/manifests/bases/memhog-operator.clusterserviceversion.yaml": `createdAt: "2030-01-02T00:00:00Z"`,
 	}
 	for file := range files {
