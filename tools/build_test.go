@@ -118,13 +118,13 @@ func TestInterruptedBuild(t *testing.T) {
 func TestCauseOfFailure(t *testing.T) {
 	r := recipe{dir: "/clone/tools/x"}
 	for output, want := range map[string]string{
-		"write /tmp/b: no space left on device":                   "disk is full",
-		"go: a@v1: missing go.sum entry for module":               "go -C /clone/tools/x mod tidy",
-		"go: a@v1: reading https://proxy/a.zip: 403 Forbidden":    "refuses a module",
-		"go: a@v1: dial tcp: lookup modules.example.org: no route":   "check the network",
-		"compile: signal: killed":                                 "lack of memory",
-		"go: go.mod requires go >= 1.99 (running go 1.26.8; ...)": "too old",
-		"main.go:3: undefined: x":                                 "",
+		"write /tmp/b: no space left on device":                    "disk is full",
+		"go: a@v1: missing go.sum entry for module":                "go -C /clone/tools/x mod tidy",
+		"go: a@v1: reading https://proxy/a.zip: 403 Forbidden":     "refuses a module",
+		"go: a@v1: dial tcp: lookup modules.example.org: no route": "check the network",
+		"compile: signal: killed":                                  "lack of memory",
+		"go: go.mod requires go >= 1.99 (running go 1.26.8; ...)":  "too old",
+		"main.go:3: undefined: x":                                  "",
 	} {
 		if got := r.cause(output); !strings.Contains(got, want) || (want == "") != (got == "") {
 			t.Errorf("cause of %q: %q, want %q in it", output, got, want)
