@@ -90,8 +90,9 @@ func (r *AppMonitorReconciler) observeContainer(
 		Sample: r.sampleOf(pod, c.Name),
 		Paused: paused(monitor) || paused(pod),
 	}
+	seen.observed.Obstacle = scaling.ReasonUnsupportedOwner
 	if deployment != nil {
-		seen.observed.Resizable = true
+		seen.observed.Obstacle = ""
 		// A template written while the Deployment itself is paused would take effect at a moment nobody chose.
 		seen.observed.Paused = seen.observed.Paused || paused(deployment) || deployment.Spec.Paused
 		outgrown, givenUp := workload.Outgrown(deployment, c), workload.GivenUp(deployment)

@@ -1,116 +1,158 @@
-// Package scaling decides whether a container's memory is raised, and to what. It is pure: it knows no client, no
-// clock and no API type, so that every rule can be tested, replayed and benchmarked as plain arithmetic.
+// Package scaling decides whether a container's memory is raised or lowered, and to what. It is pure: it knows no
+// client, no clock and no API type, so that every rule can be tested, replayed and benchmarked as plain arithmetic.
 package scaling
 
 import "time"
-
-// Policy is what the user asked for, for one container.
-type Policy struct {
-	// Threshold is the fraction of the limit at which memory is raised, in (0, 1].
-	Threshold float64
-	// Multiplier is the factor of one raise, greater than 1.
-	Multiplier float64
-	// MaxSampleAge is the greatest age at which a sample is still acted on.
-	MaxSampleAge time.Duration
-}
-
-// Memory is a container's memory request and limit in bytes; zero means none.
-type Memory struct {
-	Request int64
-	Limit   int64
-}
-
-// Sample is one measurement of a container's memory use.
-type Sample struct {
-	// Bytes in use.
-	Bytes int64
-	// Time of the measurement itself, not of the request for it. Zero means that there is no sample.
-	Time time.Time
-}
-
-// Observation is what is known of one container when it is decided upon.
-type Observation struct {
-	// Size is what the container runs with.
-	Size Memory
-	// Sample is the newest measurement since the container started.
-	Sample Sample
-	// Paused is true when the user stopped all action on the workload or its AppMonitor.
-	Paused bool
-	// RolloutInProgress is true while the workload is about to replace the container by a larger one. A rollout that
-	// leaves the size as it is does not count: waiting for it would not help.
-	RolloutInProgress bool
-	// RolloutStuck is true when the workload has given up replacing the container by a larger one.
-	RolloutStuck bool
-	// Resizable is true when there is a way to give the container another size.
-	Resizable bool
-}
 
 // Action is what is to be done.
 type Action string
 
 // The actions that a Decision can ask for.
 const (
-	Hold  Action = "Hold"
-	Raise Action = "Raise"
+	Hold     Action = "Hold"
+	Raise    Action = "Raise"
+	Lower    Action = "Lower"
+	Rollback Action = "Rollback"
 )
+
+// Actions lists all of them.
+func Actions() []Action { return []Action{Hold, Raise, Lower, Rollback} }
 
 // Decision is what is to be done with one container, and why.
 type Decision struct {
 	Action Action
 	Reason Reason
-	// Target is the size to give to the container; the present one unless Action is Raise.
+	// Target is the size to give to the container; the present one when Action is Hold.
 	Target Memory
+	// LimitedBy is the bound that a raise was cut to; empty when it was not.
+	LimitedBy Reason
 }
 
 // Decide looks at one container. The first case that applies decides:
 //
-//  0. a policy that makes no sense, or a pause: hold
-//  1. no memory limit: hold, NoLimit
-//  2. no sample, or only an old one: hold, StaleSample
-//  3. a larger size is already on its way: hold, RolloutInProgress; or does not get through: hold, RolloutStuck
-//  6. use at or above threshold × limit: raise, AboveThreshold
-//  9. otherwise: hold, Normal
+//	   a policy that makes no sense, a pause, a container that is off: hold, InvalidPolicy, Paused, Off
+//	1. no memory limit: hold, NoLimit
+//	2. another size is on its way: hold, RolloutInProgress or ResizeInProgress, unless a resize is too small to last;
+//	   or it does not get through: back to the size before, RolloutStuck, and hold when that was done
+//	3. the workload's durable size is larger: raise to it, CatchUp
+//	4. OOM-killed since the last change: raise, OOMKilled
+//	5. no sample, or only an old one: hold, StaleSample
+//	6. use at or above threshold × limit: raise, AboveThreshold
+//	7. use that grows and would reach the limit before the next decision could help: raise, ForecastOOM
+//	8. use that has been far below the limit for long: lower, Idle
+//	9. otherwise: hold, Normal
 //
-// The numbers are those of the complete list of rules; those that are missing here are not implemented yet.
+// A raise is held when nothing can give another size (the obstacle), when somebody else put the last one back
+// (Overridden), within the cooldown (Cooldown; an OOM kill does not wait), when there were too many (GrowthBudgetExhausted),
+// and when no useful step is left below a ceiling (AtMaximum, AtLimitRange, QuotaExceeded, NodeFull).
+//
+// An OOM kill and a larger durable size come before the question for a sample, because a container in a crash loop, or
+// one that has just started, has none.
 func Decide(p Policy, o Observation, now time.Time) Decision {
 	switch {
 	case !p.valid():
 		return hold(o, ReasonInvalidPolicy)
 	case o.Paused:
 		return hold(o, ReasonPaused)
+	case p.Off:
+		return hold(o, ReasonOff)
 	case o.Size.Limit <= 0:
 		return hold(o, ReasonNoLimit)
-	case o.Sample.stale(now, p.MaxSampleAge):
-		return hold(o, ReasonStaleSample)
 	case o.RolloutInProgress:
 		return hold(o, ReasonRolloutInProgress)
 	case o.RolloutStuck:
-		return hold(o, ReasonRolloutStuck)
-	case p.reached(o.Sample.Bytes, o.Size.Limit):
-		return raise(p, o, ReasonAboveThreshold)
+		return goBack(o)
+	case o.ResizeInProgress && !o.urgent(p, now):
+		return hold(o, ReasonResizeInProgress)
+	case o.Durable.Limit > o.Size.Limit:
+		return catchUp(p, o)
+	case o.oomKilled(now):
+		return raise(p, o, now, o.Size.Limit, ReasonOOMKilled)
 	default:
-		return hold(o, ReasonNormal)
+		return decideByUse(p, o, now)
 	}
+}
+
+// decideByUse are the cases that take a sample.
+func decideByUse(p Policy, o Observation, now time.Time) Decision {
+	if o.Sample.stale(now, p.MaxSampleAge) {
+		return hold(o, ReasonStaleSample)
+	}
+	need := o.Sample.Bytes
+	runsOut := o.runsOut(p, now)
+	if runsOut {
+		// A forecast says that the limit is not enough, not how much is: growth ends somewhere.
+		need = max(need, o.Size.Limit)
+	}
+	if p.reached(o.Sample.Bytes, o.Size.Limit) {
+		return raise(p, o, now, need, ReasonAboveThreshold)
+	}
+	if runsOut {
+		return raise(p, o, now, need, ReasonForecastOOM)
+	}
+	if target, idle := o.idle(p, now); idle {
+		return Decision{Action: Lower, Reason: ReasonIdle, Target: target}
+	}
+	return hold(o, ReasonNormal)
 }
 
 func hold(o Observation, why Reason) Decision {
 	return Decision{Action: Hold, Reason: why, Target: o.Size}
 }
 
-// raise asks for the larger size, unless nothing can give it.
-func raise(p Policy, o Observation, why Reason) Decision {
-	if !o.Resizable {
-		return hold(o, ReasonUnsupportedOwner)
+// goBack gives up a size that does not get through, once.
+func goBack(o Observation) Decision {
+	if o.Previous.Limit <= 0 {
+		return hold(o, ReasonRolloutStuck)
 	}
-	target := p.grow(o.Size, o.Sample.Bytes)
-	if target.Limit <= o.Size.Limit {
-		return hold(o, ReasonAtMaximum)
-	}
-	return Decision{Action: Raise, Reason: why, Target: target}
+	return Decision{Action: Rollback, Reason: ReasonRolloutStuck, Target: o.Previous}
 }
 
-// stale is true when there is nothing recent enough to act on. A sample from the future (clocks of nodes differ) is
-// as good as one of now.
-func (s Sample) stale(now time.Time, bound time.Duration) bool {
-	return s.Time.IsZero() || s.Bytes < 0 || now.Sub(s.Time) > bound
+// urgent is true when the size that is on its way must not be waited for.
+func (o Observation) urgent(p Policy, now time.Time) bool {
+	return !o.Disruptive && !o.Sample.stale(now, p.MaxSampleAge) && o.runsOut(p, now)
+}
+
+// raise asks for the size that the need in bytes is below the threshold of, as far as that can be had.
+func raise(p Policy, o Observation, now time.Time, need int64, why Reason) Decision {
+	switch {
+	case o.Obstacle != "":
+		return hold(o, o.Obstacle)
+	case o.Overridden:
+		return hold(o, ReasonOverridden)
+	case why != ReasonOOMKilled && o.cooling(now, p.Cooldown):
+		return hold(o, ReasonCooldown)
+	case p.Budget.spent(o, now):
+		return hold(o, ReasonGrowthBudgetExhausted)
+	}
+	if !o.Sample.stale(now, p.MaxSampleAge) {
+		need = max(need, o.Sample.Bytes)
+	}
+	d := cutRaise(p, o, p.grow(o.Size, need), why)
+	if d.Action == Raise && o.stuckBefore(d.Target, now) {
+		return hold(o, ReasonRolloutStuck)
+	}
+	return d
+}
+
+// catchUp asks for the size that the workload's other replicas have. It is no growth of its own: neither cooldown nor
+// budget apply.
+func catchUp(p Policy, o Observation) Decision {
+	if o.Obstacle != "" {
+		return hold(o, o.Obstacle)
+	}
+	return cutRaise(p, o, o.Durable, ReasonCatchUp)
+}
+
+// cutRaise asks for as much of the wanted size as the bounds allow, if that is worth it.
+func cutRaise(p Policy, o Observation, wanted Memory, why Reason) Decision {
+	target, bound := o.cut(wanted, p.MaxLimit)
+	switch {
+	case bound != "" && !p.useful(target, o.Size):
+		return hold(o, bound)
+	case target.Limit <= o.Size.Limit:
+		return hold(o, ReasonAtMaximum) // the largest size that there is
+	default:
+		return Decision{Action: Raise, Reason: why, Target: target, LimitedBy: bound}
+	}
 }

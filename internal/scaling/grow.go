@@ -13,17 +13,6 @@ const largest = math.MaxInt64 / mebibyte * mebibyte
 // and the powers stay exact enough to compare.
 const slowest = 1 + 1e-6
 
-// valid guards against a policy that did not pass the API server's validation. A NaN fails every comparison, hence
-// the positive form.
-func (p Policy) valid() bool {
-	return p.Threshold > 0 && p.Threshold <= 1 && p.Multiplier > 1 && !math.IsInf(p.Multiplier, 1)
-}
-
-// reached is true when used bytes are at or above the threshold of the limit: 288Mi of 384Mi reach 75 %.
-func (p Policy) reached(used, limit int64) bool {
-	return float64(used) >= p.Threshold*float64(limit)
-}
-
 // grow returns the smallest limit × multiplier^n, n ≥ 1, of which the used bytes are below the threshold, with the
 // request grown by the same factor, both rounded up to Mi.
 //
@@ -35,11 +24,7 @@ func (p Policy) grow(m Memory, used int64) Memory {
 	if m.Request > 0 {
 		grown.Request = p.scale(m.Request, n)
 	}
-	if m.Request < m.Limit && grown.Request >= grown.Limit {
-		// Rounding must not make a Burstable container Guaranteed.
-		grown.Request = max(m.Request, grown.Limit-mebibyte)
-	}
-	return grown
+	return grown.like(m)
 }
 
 // outgrown returns the largest limit, in whole Mi, of which the used bytes reach the threshold: 511Mi for 384Mi at

@@ -133,13 +133,3 @@ func TestGrow(t *testing.T) {
 		})
 	}
 }
-
-// A tenant chooses the multiplier, and must not be able to keep the operator busy with it: here one byte grows to 1Mi
-// by a factor that takes fourteen million steps, none of which shows before the last.
-func BenchmarkGrowByTheSmallestMultiplier(b *testing.B) {
-	p := Policy{Threshold: 1, Multiplier: math.Nextafter(1, 2), MaxSampleAge: time.Minute}
-	o := use(mebibyte-1, Memory{Limit: 1})
-	for b.Loop() {
-		Decide(p, o, noon)
-	}
-}

@@ -9,28 +9,66 @@ const (
 	ReasonInvalidPolicy Reason = "InvalidPolicy"
 	// ReasonPaused: the AppMonitor or the workload is paused.
 	ReasonPaused Reason = "Paused"
+	// ReasonOff: the AppMonitor leaves this container alone.
+	ReasonOff Reason = "Off"
 	// ReasonNoLimit: the container has no memory limit, so there is nothing to compare its use with.
 	ReasonNoLimit Reason = "NoLimit"
-	// ReasonStaleSample: there is no sample of the container's memory use, or the newest is too old to act on.
-	ReasonStaleSample Reason = "StaleSample"
-	// ReasonRolloutInProgress: a rollout is about to replace the container by a larger one.
+	// ReasonRolloutInProgress: a rollout is about to replace the container by one of another size.
 	ReasonRolloutInProgress Reason = "RolloutInProgress"
 	// ReasonRolloutStuck: the workload has given up the rollout that was to replace the container by a larger one.
 	ReasonRolloutStuck Reason = "RolloutStuck"
-	// ReasonUnsupportedOwner: memory should be raised, but nothing owns the Pod that a new size could be rolled out by.
-	ReasonUnsupportedOwner Reason = "UnsupportedOwner"
-	// ReasonAtMaximum: memory should be raised, but the limit is already as large as a quantity can be.
-	ReasonAtMaximum Reason = "AtMaximum"
+	// ReasonResizeInProgress: the container is being resized in place.
+	ReasonResizeInProgress Reason = "ResizeInProgress"
+	// ReasonCatchUp: the workload's other replicas have more memory than this one.
+	ReasonCatchUp Reason = "CatchUp"
+	// ReasonOOMKilled: the kernel killed the container for want of memory.
+	ReasonOOMKilled Reason = "OOMKilled"
+	// ReasonStaleSample: there is no sample of the container's memory use, or the newest is too old to act on.
+	ReasonStaleSample Reason = "StaleSample"
 	// ReasonAboveThreshold: memory use has reached the threshold.
 	ReasonAboveThreshold Reason = "AboveThreshold"
+	// ReasonForecastOOM: memory use grows, and would reach the limit before the next decision could take effect.
+	ReasonForecastOOM Reason = "ForecastOOM"
+	// ReasonIdle: memory use has been far below the limit for long.
+	ReasonIdle Reason = "Idle"
 	// ReasonNormal: nothing is wrong.
 	ReasonNormal Reason = "Normal"
 )
 
+// Reasons why memory that should be raised is not, in the order in which they are looked for.
+const (
+	// ReasonUnsupportedOwner: nothing owns the Pod that a new size could be rolled out by.
+	ReasonUnsupportedOwner Reason = "UnsupportedOwner"
+	// ReasonInPlaceUnavailable: only a resize in place is allowed, and there is none.
+	ReasonInPlaceUnavailable Reason = "InPlaceUnavailable"
+	// ReasonOverridden: somebody else put back what the operator had changed.
+	ReasonOverridden Reason = "Overridden"
+	// ReasonCooldown: the workload was changed only a moment ago.
+	ReasonCooldown Reason = "Cooldown"
+	// ReasonGrowthBudgetExhausted: memory was raised as often as is allowed, and use never levelled off: a leak.
+	ReasonGrowthBudgetExhausted Reason = "GrowthBudgetExhausted"
+	// ReasonAtMaximum: the limit is at the AppMonitor's maxMemory, or as large as a quantity can be.
+	ReasonAtMaximum Reason = "AtMaximum"
+	// ReasonAtLimitRange: a LimitRange of the namespace allows no more.
+	ReasonAtLimitRange Reason = "AtLimitRange"
+	// ReasonQuotaExceeded: a ResourceQuota of the namespace leaves no more.
+	ReasonQuotaExceeded Reason = "QuotaExceeded"
+	// ReasonNodeFull: no node has more to give.
+	ReasonNodeFull Reason = "NodeFull"
+)
+
 // Reasons lists the whole vocabulary.
 func Reasons() []Reason {
+	return append([]Reason{
+		ReasonInvalidPolicy, ReasonPaused, ReasonOff, ReasonNoLimit, ReasonRolloutInProgress, ReasonResizeInProgress,
+		ReasonCatchUp, ReasonOOMKilled, ReasonStaleSample, ReasonAboveThreshold, ReasonForecastOOM, ReasonIdle, ReasonNormal,
+	}, Refusals()...)
+}
+
+// Refusals lists why memory that is needed is not given: what a user can do something about, or has to know.
+func Refusals() []Reason {
 	return []Reason{
-		ReasonInvalidPolicy, ReasonPaused, ReasonNoLimit, ReasonStaleSample, ReasonRolloutInProgress,
-		ReasonRolloutStuck, ReasonUnsupportedOwner, ReasonAtMaximum, ReasonAboveThreshold, ReasonNormal,
+		ReasonRolloutStuck, ReasonUnsupportedOwner, ReasonInPlaceUnavailable, ReasonOverridden, ReasonCooldown,
+		ReasonGrowthBudgetExhausted, ReasonAtMaximum, ReasonAtLimitRange, ReasonQuotaExceeded, ReasonNodeFull,
 	}
 }

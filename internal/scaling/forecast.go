@@ -1,0 +1,26 @@
+package scaling
+
+import "time"
+
+// runsOut is true when use, growing as it does, will have reached the limit before the decision after this one can take
+// effect: the newest sample's use, and its growth since then and until the horizon.
+//
+// 200Mi of 384Mi, measured 10 s ago and growing by 4Mi in a second, with samples every 15 s, a tick of 5 s and a rollout
+// of 30 s: 200Mi + 4Mi × (10 + 15 + 5 + 30) = 440Mi, so it cannot wait.
+//
+// Where a change costs a restart, use below half of the limit is left to grow: so does every program when it starts.
+func (o Observation) runsOut(p Policy, now time.Time) bool {
+	if !p.Forecasts || o.Disruptive && o.Sample.Bytes < o.Size.Limit/2 {
+		return false
+	}
+	slope := o.History.Slope()
+	if slope <= 0 {
+		return false
+	}
+	ahead := p.Horizon
+	if ahead == 0 {
+		ahead = o.History.Period() + o.Reaction
+	}
+	ahead += max(0, now.Sub(o.Sample.Time))
+	return float64(o.Sample.Bytes)+slope*ahead.Seconds() >= float64(o.Size.Limit)
+}

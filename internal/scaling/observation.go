@@ -1,0 +1,106 @@
+package scaling
+
+import "time"
+
+const (
+	// oomKillFades is how long an OOM kill asks for a raise: one of last week, survived since, does not.
+	oomKillFades = time.Hour
+
+	// lowerAfterOOMKill is how long after an OOM kill memory is not lowered.
+	lowerAfterOOMKill = 24 * time.Hour
+
+	// stuckFades is how long a size is not tried again whose rollout was rolled back. A full cluster may have room then.
+	stuckFades = time.Hour
+)
+
+// Memory is a container's memory request and limit in bytes; zero means none.
+type Memory struct {
+	Request int64
+	Limit   int64
+}
+
+// Sample is one measurement of a container's memory use.
+type Sample struct {
+	// Bytes in use.
+	Bytes int64
+	// Time of the measurement itself, not of the request for it. Zero means that there is no sample.
+	Time time.Time
+}
+
+// Bounds are the largest sizes that the world allows one container to have; zero means no bound. A bound below the
+// present size allows no more than that.
+type Bounds struct {
+	// LimitRange of the namespace.
+	LimitRange Memory
+	// Quota is what the namespace's ResourceQuotas leave.
+	Quota Memory
+	// Node is what the nodes can still give.
+	Node Memory
+}
+
+// Observation is what is known of one container when it is decided upon.
+type Observation struct {
+	// Size is what the container runs with.
+	Size Memory
+	// Declared is the size that the user gave the workload, below which memory is never lowered; zero when nothing has
+	// changed it since.
+	Declared Memory
+	// Durable is the size that the workload's replicas are meant to have; zero when it is that of the container.
+	Durable Memory
+	// Sample is the newest measurement since the container started.
+	Sample Sample
+	// History of the measurements since the container started; nil when there is none.
+	History *History
+	// OOMKilledAt is when the kernel last killed the container for want of memory; zero when it never did.
+	OOMKilledAt time.Time
+	// LastChange is when the operator last changed the workload; zero when it never did.
+	LastChange time.Time
+	// Raises are the times of the workload's raises, as far as they are remembered.
+	Raises []time.Time
+	// Bounds of what can be given.
+	Bounds Bounds
+	// Reaction is the time from one decision to the effect of the next: one tick, and what a change takes.
+	Reaction time.Duration
+
+	// Paused is true when the user stopped all action on the workload or its AppMonitor.
+	Paused bool
+	// RolloutInProgress is true while the workload is about to replace the container by one of another size. A rollout
+	// that leaves the size as it is does not count: waiting for it would not help.
+	RolloutInProgress bool
+	// RolloutStuck is true when the workload has given up replacing the container by a larger one.
+	RolloutStuck bool
+	// Previous is the size to go back to when the rollout is stuck; zero when there is none, or it was gone back before.
+	Previous Memory
+	// StuckSize is the size whose rollout was rolled back at StuckAt; zero when none was.
+	StuckSize Memory
+	StuckAt   time.Time
+	// ResizeInProgress is true while the container is being resized in place.
+	ResizeInProgress bool
+	// Overridden is true when somebody else put back the size that the operator had changed.
+	Overridden bool
+	// Disruptive is true when another size costs a restart.
+	Disruptive bool
+	// Obstacle says why nothing can give the container another size; empty when something can.
+	Obstacle Reason
+}
+
+// stale is true when there is nothing recent enough to act on. A sample from the future (clocks of nodes differ) is
+// as good as one of now.
+func (s Sample) stale(now time.Time, bound time.Duration) bool {
+	return s.Time.IsZero() || s.Bytes < 0 || now.Sub(s.Time) > bound
+}
+
+// oomKilled is true when the kernel killed the container lately, and it has not got more memory since.
+func (o Observation) oomKilled(now time.Time) bool {
+	return o.OOMKilledAt.After(o.LastChange) && now.Sub(o.OOMKilledAt) < oomKillFades
+}
+
+// cooling is true for so long after the last change. Clocks differ: one that lies ahead counts like one that lies back.
+func (o Observation) cooling(now time.Time, cooldown time.Duration) bool {
+	return !o.LastChange.IsZero() && now.Sub(o.LastChange).Abs() < cooldown
+}
+
+// stuckBefore is true for a size of which, or of less, a rollout got stuck lately.
+func (o Observation) stuckBefore(size Memory, now time.Time) bool {
+	return o.StuckSize.Limit > 0 && size.Limit >= o.StuckSize.Limit && now.Sub(o.StuckAt) < stuckFades
+}

@@ -1,0 +1,231 @@
+package scaling
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// situated is one row of a table of rules.
+type situated struct {
+	reason string
+	set    func(*Policy, *Observation)
+	want   Decision
+}
+
+// held is a decision to hold the size of 256Mi/384Mi.
+func held(why Reason) Decision {
+	return Decision{Action: Hold, Reason: why, Target: mi(256, 384)}
+}
+
+// raised is a decision to raise.
+func raised(why Reason, request, limit int64) Decision {
+	return Decision{Action: Raise, Reason: why, Target: mi(request, limit)}
+}
+
+// check decides each row upon 100Mi in use of 256Mi/384Mi, unless the row says otherwise.
+func check(t *testing.T, rows []situated) {
+	t.Helper()
+	for _, row := range rows {
+		t.Run(row.reason, func(t *testing.T) {
+			p, o := usual, use(100*mebibyte, mi(256, 384))
+			row.set(&p, &o)
+			if diff := cmp.Diff(row.want, Decide(p, o, noon)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", row.reason, diff)
+			}
+		})
+	}
+}
+
+func TestAnOOMKillIsAnsweredByARaise(t *testing.T) {
+	killed := func(ago time.Duration) func(*Policy, *Observation) {
+		return func(_ *Policy, o *Observation) { o.OOMKilledAt = noon.Add(-ago) }
+	}
+	check(t, []situated{
+		{"a kill just now", killed(0), raised(ReasonOOMKilled, 512, 768)},
+		{"a kill within the hour", killed(time.Hour - 1), raised(ReasonOOMKilled, 512, 768)},
+		{"a kill an hour ago was survived", killed(time.Hour), held(ReasonNormal)},
+		{"it takes no sample", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.Sample = noon, Sample{}
+		}, raised(ReasonOOMKilled, 512, 768)},
+		{"a small multiplier is applied until the old limit is below the threshold", func(p *Policy, o *Observation) {
+			p.Multiplier, o.OOMKilledAt = 1.25, noon
+		}, raised(ReasonOOMKilled, 400, 600)},
+		{"a kill before the last change was answered by it", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.LastChange = noon.Add(-time.Minute), noon.Add(-time.Minute)
+		}, held(ReasonNormal)},
+		{"a kill after the last change was not", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.LastChange = noon.Add(-time.Minute+1), noon.Add(-time.Minute)
+		}, raised(ReasonOOMKilled, 512, 768)},
+		{"the cooldown does not hold it back", func(p *Policy, o *Observation) {
+			p.Cooldown, o.OOMKilledAt, o.LastChange = time.Hour, noon, noon.Add(-time.Second)
+		}, raised(ReasonOOMKilled, 512, 768)},
+		{"the budget does", func(p *Policy, o *Observation) {
+			p.Budget, o.OOMKilledAt, o.Raises = Budget{Raises: 1, Window: time.Hour}, noon, []time.Time{noon.Add(-time.Minute)}
+		}, held(ReasonGrowthBudgetExhausted)},
+	})
+}
+
+func TestTheCooldownHoldsBackTheNextChange(t *testing.T) {
+	changed := func(ago time.Duration) func(*Policy, *Observation) {
+		return func(p *Policy, o *Observation) {
+			p.Cooldown, o.LastChange, o.Sample.Bytes = time.Minute, noon.Add(-ago), 300*mebibyte
+		}
+	}
+	check(t, []situated{
+		{"nothing was changed before", func(p *Policy, o *Observation) {
+			p.Cooldown, o.Sample.Bytes = time.Minute, 300*mebibyte
+		}, raised(ReasonAboveThreshold, 512, 768)},
+		{"a change of a moment ago", changed(time.Minute - 1), held(ReasonCooldown)},
+		{"a change that is over", changed(time.Minute), raised(ReasonAboveThreshold, 512, 768)},
+		{"a change by a clock that is a little ahead", changed(-time.Second), held(ReasonCooldown)},
+		{"a change by a clock that is far ahead", changed(-time.Hour), raised(ReasonAboveThreshold, 512, 768)},
+		{"without a cooldown there is no wait", func(_ *Policy, o *Observation) {
+			o.LastChange, o.Sample.Bytes = noon, 300*mebibyte
+		}, raised(ReasonAboveThreshold, 512, 768)},
+	})
+}
+
+func TestAForecastActsBeforeTheThreshold(t *testing.T) {
+	// 4 MiB/s, measured every 10 s: to 200Mi of 384Mi.
+	growing := func(p *Policy, o *Observation) {
+		p.Forecasts, o.Sample.Bytes = true, 200*mebibyte
+		o.History = history(every(10*time.Second), 80, 120, 160, 200)
+	}
+	with := func(more func(*Policy, *Observation)) func(*Policy, *Observation) {
+		return func(p *Policy, o *Observation) { growing(p, o); more(p, o) }
+	}
+	check(t, []situated{
+		{"200Mi + 4Mi/s × (10 s of samples + 36 s of reaction) = 384Mi", with(func(_ *Policy, o *Observation) {
+			o.Reaction = 36 * time.Second
+		}), raised(ReasonForecastOOM, 512, 768)},
+		{"a moment less does not reach it", with(func(_ *Policy, o *Observation) {
+			o.Reaction = 36*time.Second - time.Millisecond
+		}), held(ReasonNormal)},
+		{"the age of the sample counts", with(func(_ *Policy, o *Observation) {
+			o.Reaction, o.Sample.Time = 26*time.Second, noon.Add(-10*time.Second)
+		}), raised(ReasonForecastOOM, 512, 768)},
+		{"a clock that is ahead gains no time", with(func(_ *Policy, o *Observation) {
+			o.Reaction, o.Sample.Time = 36*time.Second, noon.Add(10*time.Second)
+		}), raised(ReasonForecastOOM, 512, 768)},
+		{"a horizon of the user's takes the place of the reaction time", with(func(p *Policy, o *Observation) {
+			p.Horizon = 46 * time.Second
+		}), raised(ReasonForecastOOM, 512, 768)},
+		{"and may be shorter", with(func(p *Policy, o *Observation) {
+			p.Horizon, o.Reaction = 45*time.Second, time.Hour
+		}), held(ReasonNormal)},
+		{"forecasts can be off", with(func(p *Policy, o *Observation) {
+			p.Forecasts, o.Reaction = false, time.Hour
+		}), held(ReasonNormal)},
+		{"without a history there is none", with(func(_ *Policy, o *Observation) {
+			o.History, o.Reaction = nil, time.Hour
+		}), held(ReasonNormal)},
+		{"what does not grow never reaches the limit", with(func(p *Policy, o *Observation) {
+			o.History, o.Reaction = history(every(10*time.Second), 200, 200, 200, 200), 1000*time.Hour
+		}), held(ReasonNormal)},
+		{"a restart is not worth it below half of the limit", with(func(_ *Policy, o *Observation) {
+			o.Disruptive, o.Reaction, o.Sample.Bytes = true, time.Hour, 192*mebibyte-1
+		}), held(ReasonNormal)},
+		{"at half of the limit it is", with(func(_ *Policy, o *Observation) {
+			o.Disruptive, o.Reaction, o.Sample.Bytes = true, time.Hour, 192*mebibyte
+		}), raised(ReasonForecastOOM, 512, 768)},
+		{"without a restart it always is", with(func(_ *Policy, o *Observation) {
+			o.Reaction, o.Sample.Bytes = time.Hour, mebibyte
+		}), raised(ReasonForecastOOM, 512, 768)},
+		{"however steep, it asks for no more than puts the present limit below the threshold", with(func(_ *Policy, o *Observation) {
+			o.Reaction = 1000 * time.Hour
+		}), raised(ReasonForecastOOM, 512, 768)},
+		{"a resize in progress is not waited for when it will not do", with(func(_ *Policy, o *Observation) {
+			o.ResizeInProgress, o.Reaction = true, 36*time.Second
+		}), raised(ReasonForecastOOM, 512, 768)},
+		{"but when it may", with(func(_ *Policy, o *Observation) {
+			o.ResizeInProgress, o.Reaction = true, 35*time.Second
+		}), held(ReasonResizeInProgress)},
+		{"nor on an old sample", with(func(_ *Policy, o *Observation) {
+			o.ResizeInProgress, o.Reaction, o.Sample.Time = true, time.Hour, noon.Add(-time.Minute-1)
+		}), held(ReasonResizeInProgress)},
+		{"nor when it costs a restart", with(func(_ *Policy, o *Observation) {
+			o.ResizeInProgress, o.Reaction, o.Disruptive = true, time.Hour, true
+		}), held(ReasonResizeInProgress)},
+	})
+}
+
+func TestTheGrowthBudgetStopsALeak(t *testing.T) {
+	raisedAgo := func(ago ...time.Duration) func(*Policy, *Observation) {
+		return func(p *Policy, o *Observation) {
+			p.Budget, o.Sample.Bytes = Budget{Raises: 2, Window: time.Hour}, 300*mebibyte
+			for _, d := range ago {
+				o.Raises = append(o.Raises, noon.Add(-d))
+			}
+		}
+	}
+	check(t, []situated{
+		{"one of two raises", raisedAgo(time.Minute), raised(ReasonAboveThreshold, 512, 768)},
+		{"two of two", raisedAgo(time.Hour-1, time.Minute), held(ReasonGrowthBudgetExhausted)},
+		{"the first is out of the window", raisedAgo(time.Hour, time.Minute), raised(ReasonAboveThreshold, 512, 768)},
+		{"more than are allowed, after the budget was made smaller", raisedAgo(3, 2, 1), held(ReasonGrowthBudgetExhausted)},
+		{"use has levelled off since: it was no leak", func(p *Policy, o *Observation) {
+			raisedAgo(2*time.Minute, time.Minute)(p, o)
+			o.History = history(every(5*time.Minute), 300, 300, 300, 300, 300, 300, 300)
+		}, raised(ReasonAboveThreshold, 512, 768)},
+		{"use has not levelled off yet", func(p *Policy, o *Observation) {
+			raisedAgo(2*time.Minute, time.Minute)(p, o)
+			o.History = history(every(5*time.Minute), 280, 300, 300, 300, 300, 300, 300)
+		}, held(ReasonGrowthBudgetExhausted)},
+		{"no budget bounds nothing", func(p *Policy, o *Observation) {
+			raisedAgo(3, 2, 1)(p, o)
+			p.Budget.Raises = 0
+		}, raised(ReasonAboveThreshold, 512, 768)},
+	})
+}
+
+func TestAReplicaCatchesUpWithTheWorkload(t *testing.T) {
+	check(t, []situated{
+		{"a larger durable size", func(_ *Policy, o *Observation) { o.Durable = mi(500, 700) }, raised(ReasonCatchUp, 500, 700)},
+		{"the same size", func(_ *Policy, o *Observation) { o.Durable = mi(256, 384) }, held(ReasonNormal)},
+		{"a smaller one is no reason to take memory away", func(_ *Policy, o *Observation) {
+			o.Durable = mi(100, 200)
+		}, held(ReasonNormal)},
+		{"it takes no sample", func(_ *Policy, o *Observation) {
+			o.Durable, o.Sample = mi(512, 768), Sample{}
+		}, raised(ReasonCatchUp, 512, 768)},
+		{"neither cooldown nor budget hold it back", func(p *Policy, o *Observation) {
+			o.Durable, o.LastChange, p.Cooldown = mi(512, 768), noon, time.Hour
+			p.Budget, o.Raises = Budget{Raises: 1, Window: time.Hour}, []time.Time{noon}
+		}, raised(ReasonCatchUp, 512, 768)},
+		{"bounds do", func(_ *Policy, o *Observation) {
+			o.Durable, o.Bounds.Node = mi(512, 768), Memory{Request: 256 * mebibyte}
+		}, held(ReasonNodeFull)},
+		{"and what stands in the way", func(_ *Policy, o *Observation) {
+			o.Durable, o.Obstacle = mi(512, 768), ReasonInPlaceUnavailable
+		}, held(ReasonInPlaceUnavailable)},
+	})
+}
+
+func TestARolloutThatIsStuckIsRolledBackOnce(t *testing.T) {
+	check(t, []situated{
+		{"back to what was before", func(_ *Policy, o *Observation) {
+			o.RolloutStuck, o.Previous = true, mi(200, 300)
+		}, Decision{Action: Rollback, Reason: ReasonRolloutStuck, Target: mi(200, 300)}},
+		{"nothing to go back to", func(_ *Policy, o *Observation) { o.RolloutStuck = true }, held(ReasonRolloutStuck)},
+		{"the same size is not tried again for an hour", func(_ *Policy, o *Observation) {
+			o.StuckSize, o.StuckAt, o.Sample.Bytes = mi(512, 768), noon.Add(-time.Hour+1), 300*mebibyte
+		}, held(ReasonRolloutStuck)},
+		{"then it is", func(_ *Policy, o *Observation) {
+			o.StuckSize, o.StuckAt, o.Sample.Bytes = mi(512, 768), noon.Add(-time.Hour), 300*mebibyte
+		}, raised(ReasonAboveThreshold, 512, 768)},
+		{"a smaller size is tried at once", func(_ *Policy, o *Observation) {
+			o.StuckSize, o.StuckAt, o.Sample.Bytes = mi(513, 769), noon, 300*mebibyte
+		}, raised(ReasonAboveThreshold, 512, 768)},
+	})
+}
+
+func TestWhatSomebodyElsePutBackStaysAsItIs(t *testing.T) {
+	check(t, []situated{
+		{"while nothing is needed, nothing is said", func(_ *Policy, o *Observation) { o.Overridden = true }, held(ReasonNormal)},
+		{"not even an OOM kill starts a fight", func(_ *Policy, o *Observation) {
+			o.Overridden, o.OOMKilledAt = true, noon
+		}, held(ReasonOverridden)},
+	})
+}
