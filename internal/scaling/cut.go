@@ -39,25 +39,19 @@ func (o Observation) cut(wanted Memory, maxLimit int64) (Memory, Reason) {
 
 // inProportion is the limit that goes with a request, in the proportion of the size.
 func inProportion(request int64, size Memory) int64 {
-	if size.Request <= 0 {
+	if size.Request == 0 {
 		return math.MaxInt64
 	}
 	return mulDiv(request, size.Limit, size.Request)
 }
 
-// fit returns the largest size within the room that is made of whole Mi and keeps the proportion of request and limit;
-// the present size when that would not be larger.
+// fit returns the largest size within the room that is made of whole Mi and keeps the proportion of request and limit.
+// It may be no larger than the present one.
 func fit(wanted, size, room Memory) Memory {
 	limit := min(room.Limit, wanted.Limit) / mebibyte * mebibyte
-	if limit <= size.Limit {
-		return size
-	}
-	fitted := Memory{Limit: limit}
-	if size.Request > 0 {
-		up := mulDiv(size.Request, limit, size.Limit) + mebibyte - 1
-		fitted.Request = max(size.Request, min(up, room.Request)/mebibyte*mebibyte)
-	}
-	return fitted.like(size)
+	up := mulDiv(size.Request, limit, size.Limit) + mebibyte - 1
+	request := max(size.Request, min(up, room.Request)/mebibyte*mebibyte)
+	return Memory{Request: request, Limit: limit}.like(size)
 }
 
 // like keeps the class of service: rounding must neither make a Burstable container Guaranteed nor the reverse.

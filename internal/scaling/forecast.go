@@ -13,14 +13,10 @@ func (o Observation) runsOut(p Policy, now time.Time) bool {
 	if !p.Forecasts || o.Disruptive && o.Sample.Bytes < o.Size.Limit/2 {
 		return false
 	}
-	slope := o.History.Slope()
-	if slope <= 0 {
-		return false
-	}
 	ahead := p.Horizon
 	if ahead == 0 {
 		ahead = o.History.Period() + o.Reaction
 	}
 	ahead += max(0, now.Sub(o.Sample.Time))
-	return float64(o.Sample.Bytes)+slope*ahead.Seconds() >= float64(o.Size.Limit)
+	return float64(o.Sample.Bytes)+o.History.Slope()*ahead.Seconds() >= float64(o.Size.Limit)
 }

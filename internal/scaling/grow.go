@@ -20,11 +20,7 @@ const slowest = 1 + 1e-6
 // 700Mi used of the same: 768Mi × 75 % is not, 1536Mi × 75 % = 1152Mi is → 1Gi/1536Mi.
 func (p Policy) grow(m Memory, used int64) Memory {
 	n := p.steps(m.Limit, p.outgrown(used))
-	grown := Memory{Limit: p.scale(m.Limit, n)}
-	if m.Request > 0 {
-		grown.Request = p.scale(m.Request, n)
-	}
-	return grown.like(m)
+	return Memory{Request: p.scale(m.Request, n), Limit: p.scale(m.Limit, n)}.like(m)
 }
 
 // outgrown returns the largest limit, in whole Mi, of which the used bytes reach the threshold: 511Mi for 384Mi at
@@ -33,7 +29,7 @@ func (p Policy) outgrown(used int64) int64 {
 	const last = largest - mebibyte
 	limit := int64(math.Min(float64(used)/p.Threshold/mebibyte, last/mebibyte)) * mebibyte
 	// The division may have rounded to the wrong side of a whole Mi.
-	for limit > 0 && !p.reached(used, limit) {
+	for !p.reached(used, limit) {
 		limit -= mebibyte
 	}
 	for limit < last && p.reached(used, limit+mebibyte) {
@@ -61,10 +57,7 @@ func (p Policy) steps(limit, outgrown int64) float64 {
 // what anyone means.
 func (p Policy) scale(bytes int64, n float64) int64 {
 	grown := math.Ceil((float64(bytes)*math.Pow(p.factor(), n) - 1) / mebibyte)
-	if grown >= largest/mebibyte {
-		return max(bytes, largest)
-	}
-	return max(bytes, int64(grown)*mebibyte)
+	return max(bytes, int64(math.Min(grown, largest/mebibyte))*mebibyte)
 }
 
 func (p Policy) factor() float64 {

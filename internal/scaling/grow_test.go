@@ -133,3 +133,37 @@ func TestGrow(t *testing.T) {
 		})
 	}
 }
+
+// Divisions and logarithms of floats end on the wrong side of a whole number now and then. These are cases of it, found
+// by trying many.
+func TestRoundingIsPutRight(t *testing.T) {
+	for _, tt := range []struct {
+		threshold  float64
+		used, want int64
+	}{
+		{threshold: 0.552, used: 2242904064, want: 4062183424 + mebibyte}, // the division gives one Mi too little
+		{threshold: 0.279, used: 1133641728, want: 4062183424 + mebibyte},
+		{threshold: 0.34, used: 2032140288, want: 5976883200 - mebibyte}, // and here one too much
+		{threshold: 0.138, used: 3038773248, want: 22020096000 - mebibyte},
+	} {
+		p := Policy{Threshold: tt.threshold, Multiplier: 2}
+		if got := p.outgrown(tt.used); got != tt.want {
+			t.Errorf("%d bytes outgrow %d at %v, want %d", tt.used, got, tt.threshold, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		multiplier      float64
+		limit, outgrown int64
+		want            float64
+	}{
+		{multiplier: 2.2, limit: 262144000, outgrown: 1268776960, want: 3}, // the logarithm gives one step too few
+		{multiplier: 1.25, limit: 134217728, outgrown: 262144000, want: 4},
+		{multiplier: 1.2708725612537268, limit: 480247808, outgrown: 7646482561204486144, want: 98}, // and here one too many
+		{multiplier: 1.9925098481822738, limit: 299892736, outgrown: 4535050749758930944, want: 34},
+	} {
+		p := Policy{Threshold: 0.75, Multiplier: tt.multiplier}
+		if got := p.steps(tt.limit, tt.outgrown); got != tt.want {
+			t.Errorf("from %d it takes %v steps of %v to be above %d, want %v", tt.limit, got, tt.multiplier, tt.outgrown, tt.want)
+		}
+	}
+}

@@ -48,11 +48,10 @@ func (h *History) Add(s Sample, span time.Duration) {
 		return
 	}
 	if h.count > 0 {
-		gap := s.Time.Sub(h.newest().Time)
-		if gap == 0 {
+		switch gap := s.Time.Sub(h.newest().Time); {
+		case gap == 0:
 			return
-		}
-		if gap < 0 || gap > recent {
+		case gap.Abs() > recent, s.Time.Before(h.newest().Time):
 			*h = History{}
 		}
 	}

@@ -42,6 +42,7 @@ func TestTheSlopeIsRobust(t *testing.T) {
 		{"a step among many, just come", []int64{100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 300, 300}, 0},
 		{"one outlier above", []int64{100, 100, 100, 300, 100, 100, 100, 101}, 0},
 		{"one outlier above growth", []int64{100, 110, 400, 130, 140, 150, 160, 170}, 0}, // less than what was survived
+		{"use that has begun to fall", []int64{100, 110, 120, 130, 140, 150, 200, 190}, 0},
 		{"one outlier below growth", []int64{100, 110, 120, 130, 10, 150, 160, 170}, 1},
 		{"growth that has ended", []int64{100, 110, 120, 130, 140, 150, 150, 150, 150, 150, 150, 150}, 0},
 		{"growth that slows down counts as it is now", []int64{100, 120, 140, 160, 170, 175, 180, 185}, 0.5},

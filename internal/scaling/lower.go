@@ -1,6 +1,9 @@
 package scaling
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // leastMargin is the least factor that lowered memory leaves use to grow by before it would be raised again.
 const leastMargin = 1.5
@@ -11,7 +14,7 @@ const leastMargin = 1.5
 // Declared 256Mi/384Mi, raised to 1Gi/1536Mi, never above 120Mi for a day, at 75 % with factor 2: 384Mi × 75 % = 288Mi is
 // above 240Mi, so back to 256Mi/384Mi. With a peak of 200Mi it is not above 400Mi, but 768Mi × 75 % = 576Mi is.
 func (o Observation) idle(p Policy, now time.Time) (Memory, bool) {
-	if p.LowerAfter <= 0 || o.Declared.Limit <= 0 || o.Size.Limit <= o.Declared.Limit {
+	if p.LowerAfter == 0 || o.Declared.Limit == 0 {
 		return Memory{}, false
 	}
 	if o.Obstacle != "" || o.Overridden || o.cooling(now, max(p.LowerAfter, p.Cooldown)) {
@@ -40,9 +43,5 @@ func (m Memory) lowers(size Memory) bool {
 
 // multiply returns bytes × factor, at most the largest whole number of Mi.
 func multiply(bytes int64, factor float64) int64 {
-	product := float64(bytes) * factor
-	if product >= largest {
-		return largest
-	}
-	return int64(product)
+	return int64(math.Min(float64(bytes)*factor, largest))
 }

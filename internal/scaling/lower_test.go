@@ -69,7 +69,9 @@ func TestMemoryThatIsNotUsedIsLowered(t *testing.T) {
 		}), kept(1024, 1536)},
 		{"not where somebody else decides", with(func(_ *Policy, o *Observation) { o.Overridden = true }), kept(1024, 1536)},
 		{"not for less than a twentieth", with(func(_ *Policy, o *Observation) { o.Size = mi(269, 404) }), kept(269, 404)},
-		{"for a twentieth", with(func(_ *Policy, o *Observation) { o.Size = mi(270, 405) }), lowered(256, 384)},
+		{"for a twentieth", with(func(_ *Policy, o *Observation) {
+			o.Size, o.Declared = mi(200, 400), mi(190, 380)
+		}), lowered(190, 380)},
 		{"not where the request would become larger", with(func(_ *Policy, o *Observation) {
 			o.Size = mi(255, 1536)
 		}), kept(255, 1536)},

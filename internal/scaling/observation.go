@@ -102,5 +102,5 @@ func (o Observation) cooling(now time.Time, cooldown time.Duration) bool {
 
 // stuckBefore is true for a size of which, or of less, a rollout got stuck lately.
 func (o Observation) stuckBefore(size Memory, now time.Time) bool {
-	return o.StuckSize.Limit > 0 && size.Limit >= o.StuckSize.Limit && now.Sub(o.StuckAt) < stuckFades
+	return size.Limit >= o.StuckSize.Limit && now.Sub(o.StuckAt) < stuckFades
 }
