@@ -11,6 +11,10 @@ const (
 
 	// ConditionConflicted is True when another AppMonitor owns Pods that this one claims too.
 	ConditionConflicted = "Conflicted"
+
+	// ConditionConstrained is True while some container needs more memory and is refused it; its reason is that of the
+	// refusal.
+	ConditionConstrained = "Constrained"
 )
 
 // Reasons of conditions, and of Events that tell of no decision. Decisions have reasons of their own, in
@@ -36,6 +40,12 @@ const (
 	ReasonClaimedByOther = "ClaimedByOther"
 	// ReasonNoConflict: no other AppMonitor owns Pods that this one claims.
 	ReasonNoConflict = "NoConflict"
+	// ReasonUnconstrained: no container is refused memory that it needs.
+	ReasonUnconstrained = "Unconstrained"
+	// ReasonInvalidSelector: the AppMonitor's selector cannot be understood; it owns no Pods.
+	ReasonInvalidSelector = "InvalidSelector"
+	// ReasonDryRun: the AppMonitor only reports.
+	ReasonDryRun = "DryRun"
 )
 
 // Reasons lists all of them.
@@ -43,5 +53,6 @@ func Reasons() []string {
 	return []string{
 		ReasonWatching, ReasonPaused, ReasonRaiseFailed, ReasonSourceUnavailable, ReasonSourceNotRead,
 		ReasonSourceRead, ReasonStaleSample, ReasonUnknownMonitor, ReasonClaimedByOther, ReasonNoConflict,
+		ReasonUnconstrained, ReasonInvalidSelector, ReasonDryRun,
 	}
 }
