@@ -61,8 +61,9 @@ const (
 
 // ContainerPolicy is the exception for the containers of one name.
 type ContainerPolicy struct {
-	// name of the container in its Pod: a DNS label, 1 to 63 lower-case letters, digits and dashes. There is one entry for
-	// a name, and it holds for every owned Pod with such a container. A name that no Pod has does no harm.
+	// name of the container in its Pod: a DNS label, 1 to 63 lower-case letters,
+	// digits and dashes. There is one entry for a name, and it holds for every
+	// owned Pod with such a container. A name that no Pod has does no harm.
 	// Example: log-shipper.
 	// +kubebuilder:validation:Required
 	// +kubebuilder:validation:MinLength=1
@@ -71,32 +72,36 @@ type ContainerPolicy struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Container name",xDescriptors="urn:alm:descriptor:com.tectonic.ui:text"
 	Name string `json:"name"`
 
-	// mode Off leaves the container as it is, whatever it uses; the rest of the entry is kept, and holds again with On.
-	// Default: On. In YAML the words need quotes, as On and Off without them are booleans, which are refused.
+	// mode Off leaves the container as it is, whatever it uses; the rest of the
+	// entry is kept, and holds again with On. Default: On. In YAML the words need
+	// quotes, as On and Off without them are booleans, which are refused.
 	// Example: "Off", for a sidecar that may well be killed.
 	// +kubebuilder:default="On"
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Container mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:On","urn:alm:descriptor:com.tectonic.ui:select:Off"}
 	Mode Switch `json:"mode,omitempty"`
 
-	// memThresholdPercent takes the place of the spec's for this container: a real number greater than 0 and at most 100,
-	// in percent of the container's memory limit. Default: that of the spec.
+	// memThresholdPercent takes the place of the spec's for this container: a real
+	// number greater than 0 and at most 100, in percent of the container's memory
+	// limit. Default: that of the spec.
 	// Example: 60, for a container whose use comes in bursts.
 	// +kubebuilder:validation:XValidation:rule="self > 0.0 && self <= 100.0",message="memThresholdPercent must be greater than 0 and at most 100 (percent of the memory limit)"
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Container threshold (percent)",xDescriptors="urn:alm:descriptor:com.tectonic.ui:number"
 	MemThresholdPercent *float64 `json:"memThresholdPercent,omitempty"`
 
-	// memMultiplier takes the place of the spec's for this container: a real number greater than 1 and at most 10. It
-	// counts for the default of growthBudget.raises, too. Default: that of the spec.
+	// memMultiplier takes the place of the spec's for this container: a real
+	// number greater than 1 and at most 10. It counts for the default of
+	// growthBudget.raises, too. Default: that of the spec.
 	// Example: 1.25, for a container that is large already.
 	// +kubebuilder:validation:XValidation:rule="self > 1.0 && self <= 10.0",message="memMultiplier must be greater than 1 and at most 10"
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Container multiplier",xDescriptors="urn:alm:descriptor:com.tectonic.ui:number"
 	MemMultiplier *float64 `json:"memMultiplier,omitempty"`
 
-	// maxMemory takes the place of the spec's ceiling for this container's limit, and may be lower or higher: a quantity
-	// of bytes, at least 1Mi. Default: that of the spec.
+	// maxMemory takes the place of the spec's ceiling for this container's limit,
+	// and may be lower or higher: a quantity of bytes, at least 1Mi. Default: that
+	// of the spec.
 	// Example: 256Mi, for a sidecar.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
@@ -109,20 +114,23 @@ type ContainerPolicy struct {
 // Forecast is how far ahead growth is foreseen.
 // +kubebuilder:validation:XValidation:rule="!has(self.horizon) || !has(self.mode) || self.mode != 'Off'",message="forecast.horizon has no effect when forecast.mode is Off: set one of them only",fieldPath=".horizon"
 type Forecast struct {
-	// mode Auto raises a container (reason ForecastOOM) when its growth over the last samples would take it to its limit
-	// within the horizon; Off raises at memThresholdPercent only. Default: Auto. In YAML the word Off needs quotes, as
-	// without them it is a boolean, which is refused.
+	// mode Auto raises a container (reason ForecastOOM) when its growth over the
+	// last samples would take it to its limit within the horizon; Off raises at
+	// memThresholdPercent only. Default: Auto. In YAML the word Off needs quotes,
+	// as without them it is a boolean, which is refused.
 	// Example: "Off", for a load that comes in short bursts well below the limit.
 	// +kubebuilder:default=Auto
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Forecast mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Auto","urn:alm:descriptor:com.tectonic.ui:select:Off"}
 	Mode ForecastMode `json:"mode,omitempty"`
 
-	// horizon is how far ahead to look. A duration from 1s to 1h. Default: the operator's own reaction time, as it measures
-	// it: the time between samples, a tick of the operator, and the time that a change takes to come into effect. A longer
-	// one raises earlier, and more often in vain; a shorter one than the operator's reaction time comes too late. It cannot
-	// be set when mode is Off.
-	// Example: 30s raises a container of 384Mi that uses 200Mi and gains 8Mi a second, as it is 23s from its limit.
+	// horizon is how far ahead to look. A duration from 1s to 1h. Default: the
+	// operator's own reaction time, as it measures it: the time between samples, a
+	// tick of the operator, and the time that a change takes to come into effect.
+	// A longer one raises earlier, and more often in vain; a shorter one than the
+	// operator's reaction time comes too late. It cannot be set when mode is Off.
+	// Example: 30s raises a container of 384Mi that uses 200Mi and gains 8Mi a
+	// second, as it is 23s from its limit.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration
 	// +kubebuilder:validation:Pattern=`^([0-9]{1,8}(\.[0-9]+)?(ms|s)|[0-9]{1,5}(\.[0-9]+)?(m|h))+$`
@@ -135,10 +143,12 @@ type Forecast struct {
 
 // GrowthBudget is the growth beyond which a container counts as leaking.
 type GrowthBudget struct {
-	// raises is how many raises of a container the budget allows. A whole number from 1 to 100. Default: as many as
-	// multiply memory by 8 together, 3 with a memMultiplier of 2, 6 with 1.5, and never more than 100. One more within
-	// the window, without the use having levelled off in between, is refused with the reason GrowthBudgetExhausted: it is
-	// a leak, and more memory would only make it a larger one. Every raise counts, also one after an OOM kill.
+	// raises is how many raises of a container the budget allows. A whole number
+	// from 1 to 100. Default: as many as multiply memory by 8 together, 3 with a
+	// memMultiplier of 2, 6 with 1.5, and never more than 100. One more within the
+	// window, without the use having levelled off in between, is refused with the
+	// reason GrowthBudgetExhausted: it is a leak, and more memory would only make
+	// it a larger one. Every raise counts, also one after an OOM kill.
 	// Example: 5, for a cache that fills in many steps.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
@@ -146,9 +156,10 @@ type GrowthBudget struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Raises",xDescriptors="urn:alm:descriptor:com.tectonic.ui:number"
 	Raises *int32 `json:"raises,omitempty"`
 
-	// window is the time in which raises are counted. A duration from 1m to 720h (30 days). Default: 24h. A raise that is
-	// older no longer counts, so a container that was refused may be raised again when its window has passed, as it may when
-	// its use has levelled off.
+	// window is the time in which raises are counted. A duration from 1m to 720h
+	// (30 days). Default: 24h. A raise that is older no longer counts, so a
+	// container that was refused may be raised again when its window has passed,
+	// as it may when its use has levelled off.
 	// Example: 168h, to see a leak that takes days.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration
@@ -163,18 +174,21 @@ type GrowthBudget struct {
 // ScaleDown is when raised memory is given back.
 // +kubebuilder:validation:XValidation:rule="!has(self.after) || (has(self.mode) && self.mode == 'On')",message="scaleDown.after has no effect unless scaleDown.mode is On: set the mode to On, or leave after out",fieldPath=".after"
 type ScaleDown struct {
-	// mode On lowers a container (reason Idle) that has used far less than its limit for as long as after says; Off never
-	// lowers one. Default: Off. It never goes below the size that the workload declared itself, and lowers nothing within
-	// a day of an OOM kill. The lower size comes in the way that strategy says, which may mean a restart. In YAML the words
-	// need quotes, as On and Off without them are booleans, which are refused.
+	// mode On lowers a container (reason Idle) that has used far less than its
+	// limit for as long as after says; Off never lowers one. Default: Off. It
+	// never goes below the size that the workload declared itself, and lowers
+	// nothing within a day of an OOM kill. The lower size comes in the way that
+	// strategy says, which may mean a restart. In YAML the words need quotes, as
+	// On and Off without them are booleans, which are refused.
 	// Example: "On".
 	// +kubebuilder:default="Off"
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Scale down mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Off","urn:alm:descriptor:com.tectonic.ui:select:On"}
 	Mode Switch `json:"mode,omitempty"`
 
-	// after is how long the use must have been far below the limit without a break. A duration from 10m to 720h (30
-	// days). Default: 24h, so that a peak that comes once a day keeps its memory. It can be set only when mode is On.
+	// after is how long the use must have been far below the limit without a
+	// break. A duration from 10m to 720h (30 days). Default: 24h, so that a peak
+	// that comes once a day keeps its memory. It can be set only when mode is On.
 	// Example: 168h, for a load that follows the week.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration
@@ -182,6 +196,6 @@ type ScaleDown struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self >= duration('10m') && self <= duration('720h')",message="scaleDown.after must be from 10m to 720h"
 	// +optional
-	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Scale down after",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text","urn:alm:descriptor:com.tectonic.ui:fieldDependency:mode:On"}
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Scale down after",xDescriptors="urn:alm:descriptor:com.tectonic.ui:text"
 	After *metav1.Duration `json:"after,omitempty"`
 }

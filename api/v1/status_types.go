@@ -25,14 +25,16 @@ type AppMonitorStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Pods"
 	Pods int32 `json:"pods"`
 
-	// raised is the number of containers, in the templates of these Pods' workloads, whose memory the operator has
-	// raised, and which nobody else has set since.
+	// raised is the number of containers, in the templates of these Pods'
+	// workloads, whose memory the operator has raised, and which nobody else has
+	// set since.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Raised containers"
 	Raised int32 `json:"raised"`
 
-	// held is the number of containers that need more memory and are refused it: by a ceiling, a quota, the growth budget
-	// or the like. The condition Constrained says why.
+	// held is the number of containers that need more memory and are refused it:
+	// by a ceiling, a quota, the growth budget or the like. The condition
+	// Constrained says why.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Held containers"
 	Held int32 `json:"held"`
@@ -42,21 +44,24 @@ type AppMonitorStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last raise"
 	LastRaise *Raise `json:"lastRaise,omitempty"`
 
-	// lastChange is the latest change made for this AppMonitor: a raise, a lowering, or the rollback of one that did not
-	// get through. A dry run makes none.
+	// lastChange is the latest change made for this AppMonitor: a raise, a
+	// lowering, or the rollback of one that did not get through. A dry run makes
+	// none.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last change"
 	LastChange *Change `json:"lastChange,omitempty"`
 
-	// decisions are the latest things decided for this AppMonitor, newest first, at most 10: changes, and refusals of
-	// memory that was needed. A decision that stays the same is listed once, with the time at which it was made first.
+	// decisions are the latest things decided for this AppMonitor, newest first,
+	// at most 10: changes, and refusals of memory that was needed. A decision that
+	// stays the same is listed once, with the time at which it was made first.
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Decisions"
 	Decisions []Decision `json:"decisions,omitempty"`
 
-	// conditions of the AppMonitor: Ready, MetricsAvailable, Conflicted and Constrained.
+	// conditions of the AppMonitor: Ready, MetricsAvailable, Conflicted and
+	// Constrained.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -129,7 +134,8 @@ type Decision struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Pod decided about",xDescriptors="urn:alm:descriptor:io.kubernetes:Pod"
 	Pod string `json:"pod,omitempty"`
 
-	// action decided on. Hold is a refusal: memory was needed, and reason says why there is none.
+	// action decided on. Hold is a refusal: memory was needed, and reason says why
+	// there is none.
 	// +kubebuilder:validation:Enum=Hold;Raise;Lower;Rollback
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Action decided on"
 	Action Action `json:"action"`
@@ -138,12 +144,14 @@ type Decision struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Reason of the decision"
 	Reason string `json:"reason"`
 
-	// limitedBy is the bound that cut a raise, when one did. Example: QuotaExceeded.
+	// limitedBy is the bound that cut a raise, when one did. Example:
+	// QuotaExceeded.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Bound that cut the raise"
 	LimitedBy string `json:"limitedBy,omitempty"`
 
-	// dryRun is true when the decision was not carried out because the AppMonitor only reports.
+	// dryRun is true when the decision was not carried out because the AppMonitor
+	// only reports.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Dry run"
 	DryRun bool `json:"dryRun,omitempty"`
@@ -163,7 +171,8 @@ type Decision struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Memory in use"
 	Used *resource.Quantity `json:"used,omitempty"`
 
-	// message gives what mattered for the decision in a sentence, in at most 1024 characters.
+	// message gives what mattered for the decision in a sentence, in at most 1024
+	// characters.
 	// Example: 300Mi used of 384Mi is at or above 75%.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
