@@ -66,6 +66,8 @@ func run(o options) error {
 		Recorder:     mgr.GetEventRecorder("memhog-operator"),
 		Clock:        clock.RealClock{},
 		MaxSampleAge: o.maxSampleAge,
+		Tick:         o.sampleInterval,
+		WholeCluster: len(o.namespaces) == 0,
 	}
 	ctx := ctrl.SetupSignalHandler()
 	if err := reconciler.SetupWithManager(ctx, mgr, sampler.Ticks()); err != nil {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,50 +19,87 @@ import (
 // longestNote is how many bytes of a note the API server takes in an Event.
 const longestNote = 1024
 
-// refusals are the holds that a user can do something about, and what there is to know of them.
-var refusals = map[scaling.Reason]string{
-	scaling.ReasonNoLimit:          "no memory limit, so there is nothing to compare its use with",
-	scaling.ReasonUnsupportedOwner: "no Deployment owns the Pod, so no new size can be rolled out",
-	scaling.ReasonAtMaximum:        "the limit is already as large as a quantity can be",
-	scaling.ReasonRolloutStuck:     "the Deployment has given up rolling out the larger size that its template has",
+// explanations are what there is to know of the holds that a user can do something about, or should know of.
+var explanations = map[scaling.Reason]string{
+	scaling.ReasonNoLimit:               "it has no memory limit, so there is nothing to compare its use with",
+	scaling.ReasonUnsupportedOwner:      "no Deployment owns the Pod, so no new size can be rolled out",
+	scaling.ReasonInPlaceUnavailable:    "the strategy InPlace allows no restart, and Pods cannot be resized in place here",
+	scaling.ReasonOverridden:            "somebody else put back what the operator had changed, and is not fought",
+	scaling.ReasonCooldown:              "the workload was changed only a moment ago",
+	scaling.ReasonGrowthBudgetExhausted: "it was raised as often as the growth budget allows, and its use never levelled off: this looks like a leak",
+	scaling.ReasonAtMaximum:             "the limit may not be larger than maxMemory",
+	scaling.ReasonAtLimitRange:          "a LimitRange of the namespace allows no more",
+	scaling.ReasonQuotaExceeded:         "a ResourceQuota of the namespace leaves no more",
+	scaling.ReasonNodeFull:              "no node has more to give",
+	scaling.ReasonRolloutStuck:          "the Deployment gave up rolling out the larger size",
 }
 
 // announce tells of completed changes, and once of each refusal, by Events, logs and metrics.
 func (r *AppMonitorReconciler) announce(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation,
-	decisions []decision, done outcome,
+	d decided, done outcome,
 ) {
-	key := client.ObjectKeyFromObject(monitor)
-	countDecisions(key, o, decisions)
-	countOutcome(key, done)
-	r.announceRefusals(monitor, page, decisions)
+	now := r.Clock.Now()
+	page.account.resume(monitor, o.containers)
+	page.account.note(d.all, done, now)
+	page.needs.note(d.all, slices.Concat(done.changes...), now)
+	count(client.ObjectKeyFromObject(monitor), o, page, d, done, now)
+	r.announceRefusals(monitor, page, d.all)
 	r.announceStrays(monitor, page, o.strays)
-	page.keepOnly(present(o, decisions))
-	for _, group := range done.raises {
-		r.announceRaise(ctx, monitor, group)
+	for _, group := range done.changes {
+		r.announceChange(ctx, monitor, page, group)
+	}
+	for _, d := range done.dry {
+		if page.news(d.subject().GetUID(), fmt.Sprint("dry run of ", d.name, d.Target)) {
+			r.event(d.subject(), monitor, corev1.EventTypeNormal, v1.ReasonDryRun, d.Action, "would have "+d.told())
+		}
 	}
 	for _, f := range done.failures {
-		logf.FromContext(ctx).Error(f.err, "raising memory failed", "deployment", f.deployment.Name)
+		logf.FromContext(ctx).Error(f.err, "changing memory failed", "deployment", f.deployment.Name)
 		r.event(f.deployment, monitor, corev1.EventTypeWarning, v1.ReasonRaiseFailed, scaling.Raise, oneLine(f.err))
 	}
 }
 
-// announceRaise makes one Event of all that was raised in one write: Events of the same object and reason that follow
-// each other at once are folded into one, which keeps the first one's words.
-func (r *AppMonitorReconciler) announceRaise(ctx context.Context, monitor *v1.AppMonitor, group []decision) {
-	notes := make([]string, 0, len(group))
+// announceChange makes one Event of all that was done in one write for the same reason: Events of the same object and
+// reason that follow each other at once are folded into one, which keeps the first one's words.
+func (r *AppMonitorReconciler) announceChange(ctx context.Context, monitor *v1.AppMonitor, page *page, group []decision) {
+	var reasons []scaling.Reason
+	notes := map[scaling.Reason][]string{}
 	for _, d := range group {
-		used := mebibytes(d.observed.Sample.Bytes)
-		notes = append(notes, fmt.Sprintf("container %s from %s to %s: %s of Pod %s in use, at or above %v%% of the limit",
-			d.name, sizeOf(d.observed.Size), sizeOf(d.Target), used, d.pod.Name, monitor.Spec.MemThresholdPercent))
-		logf.FromContext(ctx).Info("raised memory", "deployment", d.deployment.Name, "container", d.name,
-			"from", sizeOf(d.observed.Size), "to", sizeOf(d.Target), "used", used, "pod", d.pod.Name, "reason", d.Reason)
+		if notes[d.Reason] == nil {
+			reasons = append(reasons, d.Reason)
+		}
+		notes[d.Reason] = append(notes[d.Reason], d.told())
+		logf.FromContext(ctx).Info("changed memory", "action", d.Action, "deployment", d.deployment.Name, "container", d.name,
+			"from", sizeOf(d.from()), "to", sizeOf(d.Target), "used", mebibytes(d.observed.Sample.Bytes), "pod", d.pod.Name,
+			"reason", d.Reason, "limitedBy", d.LimitedBy)
+		// What was in the way of a raise may be so again, and is then news again.
+		page.forget(d.subject().GetUID())
 	}
-	r.event(group[0].deployment, monitor, corev1.EventTypeNormal, string(group[0].Reason), scaling.Raise,
-		"raised memory of "+strings.Join(notes, "; "))
+	for _, reason := range reasons {
+		kind := corev1.EventTypeNormal
+		if reason == scaling.ReasonRolloutStuck {
+			kind = corev1.EventTypeWarning
+		}
+		r.event(group[0].deployment, monitor, kind, string(reason), actionOf(group, reason), strings.Join(notes[reason], "; "))
+	}
+}
+
+func actionOf(group []decision, reason scaling.Reason) scaling.Action {
+	i := slices.IndexFunc(group, func(d decision) bool { return d.Reason == reason })
+	return group[i].Action
+}
+
+// told says what was done, from which size to which, and why.
+func (d decision) told() string {
+	verb := map[scaling.Action]string{
+		scaling.Raise: "raised", scaling.Lower: "lowered", scaling.Rollback: "rolled back",
+	}[d.Action]
+	return fmt.Sprintf("%s memory of container %s from %s to %s: %s",
+		verb, d.name, sizeOf(d.from()), sizeOf(d.Target), d.because())
 }
 
 // announceRefusals tells of each refusal once for each workload, however many replicas it has and however often it
-// comes and goes.
+// comes and goes. A cooldown passes by itself.
 func (r *AppMonitorReconciler) announceRefusals(monitor *v1.AppMonitor, page *page, decisions []decision) {
 	type subject struct {
 		uid    types.UID
@@ -70,7 +108,9 @@ func (r *AppMonitorReconciler) announceRefusals(monitor *v1.AppMonitor, page *pa
 	containers, objects := map[subject][]string{}, map[subject]client.Object{}
 	var order []subject
 	for _, d := range decisions {
-		if _, ok := refusals[d.Reason]; !ok || !page.news(d.subject().GetUID(), string(d.Reason)+" "+d.name) {
+		_, explained := explanations[d.Reason]
+		if !explained || d.Action != scaling.Hold || d.Reason == scaling.ReasonCooldown ||
+			!page.news(d.subject().GetUID(), string(d.Reason)+" "+d.name) {
 			continue
 		}
 		s := subject{uid: d.subject().GetUID(), reason: d.Reason}
@@ -80,7 +120,7 @@ func (r *AppMonitorReconciler) announceRefusals(monitor *v1.AppMonitor, page *pa
 		objects[s], containers[s] = d.subject(), append(containers[s], d.name)
 	}
 	for _, s := range order {
-		note := fmt.Sprintf("memory of container %s is not raised: %s", strings.Join(containers[s], ", "), refusals[s.reason])
+		note := fmt.Sprintf("memory of container %s is not raised: %s", strings.Join(containers[s], ", "), explanations[s.reason])
 		r.event(objects[s], monitor, corev1.EventTypeWarning, string(s.reason), scaling.Hold, note)
 	}
 }
@@ -92,22 +132,10 @@ func (r *AppMonitorReconciler) announceStrays(monitor *v1.AppMonitor, page *page
 		name := pod.Annotations[v1.MonitorAnnotation]
 		if page.news(pod.UID, v1.ReasonUnknownMonitor) {
 			r.event(pod, monitor, corev1.EventTypeWarning, v1.ReasonUnknownMonitor, scaling.Hold,
-				fmt.Sprintf("memory is not raised: the annotation %s names the AppMonitor %q, which does not exist",
+				fmt.Sprintf("memory is not raised: the annotation %s names the AppMonitor %q, which does not exist or does not select the Pod",
 					v1.MonitorAnnotation, name))
 		}
 	}
-}
-
-// present returns the objects that Events of this pass may be about.
-func present(o observation, decisions []decision) map[types.UID]bool {
-	uids := map[types.UID]bool{}
-	for _, d := range decisions {
-		uids[d.subject().GetUID()] = true
-	}
-	for _, pod := range o.strays {
-		uids[pod.UID] = true
-	}
-	return uids
 }
 
 func (r *AppMonitorReconciler) event(of client.Object, monitor *v1.AppMonitor, kind, reason string, action scaling.Action, note string) {

@@ -11,15 +11,17 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/kubedemo/memhog-operator/internal/scaling"
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // outcome is what came of the decisions.
 type outcome struct {
-	// raises that the API server accepted, by Deployment.
-	raises [][]decision
-	// failures of raises that are news, and how many there were in all.
+	// changes that the API server accepted, by Deployment.
+	changes [][]decision
+	// dry are the changes that a dry run does not make.
+	dry []decision
+	// failures of changes that are news, and how many there were in all.
 	failures []failure
 	failed   int
 	// again is true when a Deployment changed while it was decided upon.
@@ -31,20 +33,22 @@ type failure struct {
 	err        error
 }
 
-// apply writes once for each Deployment that has something to raise. Replicas share a template, so each container gets
-// the largest size that any of them asks for.
-func (r *AppMonitorReconciler) apply(ctx context.Context, page *page, decisions []decision) outcome {
+// apply writes once for each Deployment that has something to change.
+func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor, page *page, d decided) outcome {
+	if monitor.Spec.ModeOrDefault() == v1.ModeDryRun {
+		return outcome{dry: d.changes}
+	}
 	var done outcome
-	for _, group := range byDeployment(decisions) {
+	for _, group := range byDeployment(d.changes) {
 		deployment, now := group[0].deployment, r.Clock.Now()
 		if page.wait(deployment.UID, now) {
 			continue
 		}
-		sizes := map[string]workload.Size{}
+		changes := make([]workload.Change, 0, len(group))
 		for _, d := range group {
-			sizes[d.name] = workload.Size(d.Target)
+			changes = append(changes, d.change(now))
 		}
-		changed, err := workload.Rollout(ctx, r.Client, deployment, sizes)
+		changed, err := workload.Write(ctx, r.Client, deployment, changes)
 		group = slices.DeleteFunc(group, func(d decision) bool { return !slices.Contains(changed, d.name) })
 		switch {
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
@@ -57,8 +61,8 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, page *page, decisions 
 				done.failures = append(done.failures, failure{deployment: deployment, err: err})
 			}
 		case len(group) > 0:
-			page.raised(group[len(group)-1], now)
-			done.raises = append(done.raises, group)
+			page.accepted(deployment.UID)
+			done.changes = append(done.changes, group)
 		}
 	}
 	return done
@@ -72,27 +76,17 @@ func (o outcome) next() ctrl.Result {
 	return ctrl.Result{RequeueAfter: time.Second}
 }
 
-// byDeployment groups the raises, in the order of Pods, with only the largest for each container of a Deployment.
-func byDeployment(decisions []decision) [][]decision {
+// byDeployment groups the changes, in the order of Pods.
+func byDeployment(changes []decision) [][]decision {
 	var groups [][]decision
 	at := map[types.UID]int{}
-	for _, d := range decisions {
-		if d.Action != scaling.Raise {
-			continue
-		}
+	for _, d := range changes {
 		i, ok := at[d.deployment.UID]
 		if !ok {
-			at[d.deployment.UID] = len(groups)
-			groups = append(groups, []decision{d})
-			continue
+			i = len(groups)
+			at[d.deployment.UID], groups = i, append(groups, nil)
 		}
-		same := slices.IndexFunc(groups[i], func(other decision) bool { return other.name == d.name })
-		switch {
-		case same < 0:
-			groups[i] = append(groups[i], d)
-		case d.Target.Limit > groups[i][same].Target.Limit:
-			groups[i][same] = d
-		}
+		groups[i] = append(groups[i], d)
 	}
 	return groups
 }

@@ -36,6 +36,10 @@ type AppMonitorReconciler struct {
 	Clock    clock.PassiveClock
 	// MaxSampleAge is the greatest age at which a sample is still acted on.
 	MaxSampleAge time.Duration
+	// Tick is the time between two readings of memory use.
+	Tick time.Duration
+	// WholeCluster is true when the operator sees the Pods of all namespaces, and so knows what nodes have left.
+	WholeCluster bool
 
 	ledger ledger
 }
@@ -43,13 +47,14 @@ type AppMonitorReconciler struct {
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors,verbs=list;watch
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=limitranges;resourcequotas;nodes,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=nodes/metrics,verbs=get
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list;watch
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconcile looks at every container of the Pods that one AppMonitor owns, raises what needs more memory, and says
-// what it did.
+// Reconcile looks at every container of the Pods that one AppMonitor owns, gives memory to what needs it, and says what
+// it did.
 func (r *AppMonitorReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	monitor := &v1.AppMonitor{}
 	if err := r.Client.Get(ctx, req.NamespacedName, monitor); err != nil {
@@ -59,13 +64,16 @@ func (r *AppMonitorReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		}
 		return ctrl.Result{}, fmt.Errorf("read AppMonitor %q: %w", req, err)
 	}
-	observed, err := r.observe(ctx, monitor)
+	page := r.ledger.page(req.NamespacedName)
+	observed, err := r.observe(ctx, monitor, page)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	decided := r.decide(monitor, observed)
-	page := r.ledger.page(req.NamespacedName)
-	done := r.apply(ctx, page, decided)
+	decided, err := r.decide(ctx, monitor, observed)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	done := r.apply(ctx, monitor, page, decided)
 	r.announce(ctx, monitor, page, observed, decided, done)
 	return done.next(), r.report(ctx, monitor, page, observed)
 }

@@ -73,9 +73,9 @@ func TestAContainerAtTheThresholdIsRaisedByOneRollout(t *testing.T) {
 	m := w.reconcile("johnny-cache")
 	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
 	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "container memhog from 256Mi/384Mi to 512Mi/768Mi: 288Mi")
-	if got := m.Status.LastRaise; got == nil || got.Workload != "Deployment/memhog" || got.Reason != "AboveThreshold" ||
+	if got := m.Status.LastChange; got == nil || got.Action != v1.ActionRaise || got.Workload != "Deployment/memhog" || got.Reason != "AboveThreshold" ||
 		got.From.Limit.String() != "384Mi" || got.To.Limit.String() != "768Mi" || got.To.Request.String() != "512Mi" {
-		t.Errorf("last raise is %+v", got)
+		t.Errorf("last change is %+v", got)
 	}
 
 	pod2 := w.rollOut(d)
@@ -106,7 +106,13 @@ func TestARaiseTouchesTheTwoMemoryFieldsOnly(t *testing.T) {
 	resources := want.Spec.Template.Spec.Containers[0].Resources
 	resources.Requests[corev1.ResourceMemory] = resource.MustParse("512Mi")
 	resources.Limits[corev1.ResourceMemory] = resource.MustParse("768Mi")
-	bookkeeping := cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ManagedFields", "ResourceVersion", "Generation")
+	if after.Annotations[v1.RecordAnnotation] == "" {
+		t.Error("what was changed is not recorded")
+	}
+	delete(after.Annotations, v1.RecordAnnotation)
+	bookkeeping := cmp.Options{
+		cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ManagedFields", "ResourceVersion", "Generation"), cmpopts.EquateEmpty(),
+	}
 	if diff := cmp.Diff(want, after, bookkeeping); diff != "" {
 		t.Errorf("more than the two memory values changed (-want +got):\n%s", diff)
 	}
@@ -114,7 +120,7 @@ func TestARaiseTouchesTheTwoMemoryFieldsOnly(t *testing.T) {
 		if f.Manager != workload.FieldManager {
 			continue
 		}
-		const owned = `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":` +
+		const owned = `{"f:metadata":{"f:annotations":{".":{},"f:app-monitor.kubedemo.com/record":{}}},"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":` +
 			`{"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:memory":{}}}}}}}}}`
 		if got := f.FieldsV1.GetRawString(); got != owned {
 			t.Errorf("the operator owns %s\nwant %s", got, owned)
@@ -135,6 +141,7 @@ func TestEveryContainerIsConsideredOnItsOwn(t *testing.T) {
 
 	pod2 := w.rollOut(d)
 	w.delete(pod)
+	w.clock.Step(v1.DefaultCooldown)
 	w.uses(pod2, "a", 300)
 	w.uses(pod2, "b", 10)
 	w.reconcile("m")
@@ -214,11 +221,13 @@ func TestWhatHoldsBackAContainerThatIsNearlyFull(t *testing.T) {
 			tc.set(w, d, pod)
 			before := w.sizes(d)
 
-			o, err := w.reconciler.observe(t.Context(), m)
+			o, err := w.reconciler.observe(t.Context(), m, w.page("m"))
+			must(t, err)
+			decided, err := w.reconciler.decide(t.Context(), m, o)
 			must(t, err)
 			var got scaling.Reason
-			for _, decided := range w.reconciler.decide(m, o) {
-				got = decided.Reason
+			for _, d := range decided.all {
+				got = d.Reason
 			}
 			if got != tc.want {
 				t.Errorf("decided %q, want %q", got, tc.want)
@@ -284,7 +293,9 @@ func TestAnOldViewOfTheDeploymentOverwritesNothing(t *testing.T) {
 	d.Spec.Template.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("2Gi")
 	must(t, live.Update(t.Context(), d))
 
-	_, err := workload.Rollout(t.Context(), live, old, map[string]workload.Size{"memhog": {Request: 512 * mi, Limit: 768 * mi}})
+	_, err := workload.Write(t.Context(), live, old, []workload.Change{{
+		Container: "memhog", Size: workload.Size{Request: 512 * mi, Limit: 768 * mi},
+	}})
 	if !apierrors.IsConflict(err) {
 		t.Errorf("got %v, want a conflict", err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +28,7 @@ func CacheOptions(namespaces []string) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&v1.AppMonitor{}:          {Transform: nameKind},
 			&corev1.Pod{}:             {Transform: stripPod},
+			&corev1.Node{}:            {Transform: stripNode},
 			&appsv1.Deployment{}:      {Transform: stripDeployment},
 			workload.ReplicaSetMeta(): {Transform: stripReplicaSet},
 		},
@@ -64,25 +66,30 @@ func nameKind(o any) (any, error) {
 	return o, nil
 }
 
-// stripPod keeps of a Pod what is read; of one that did not opt in, its name.
+// stripPod keeps of a Pod what is read; of one that did not opt in, what it takes of its node.
 func stripPod(o any) (any, error) {
 	pod, ok := o.(*corev1.Pod)
 	if !ok {
 		return o, nil // the last state of a deleted object that was missed
 	}
 	if !annotated(pod) {
-		return &corev1.Pod{ObjectMeta: identity(pod.ObjectMeta)}, nil
+		kept := &corev1.Pod{ObjectMeta: identity(pod.ObjectMeta)}
+		kept.Spec.NodeName, kept.Status.Phase = pod.Spec.NodeName, pod.Status.Phase
+		kept.Spec.Containers = reserving(workload.Requests(pod))
+		return kept, nil
 	}
 	kept := &corev1.Pod{ObjectMeta: identity(pod.ObjectMeta)}
-	kept.Annotations = ours(pod.Annotations)
+	kept.Annotations, kept.Labels = ours(pod.Annotations), pod.Labels
 	kept.OwnerReferences = pod.OwnerReferences
 	kept.Spec.NodeName = pod.Spec.NodeName
 	kept.Spec.Containers = stripContainers(pod.Spec.Containers)
+	kept.Spec.InitContainers = stripContainers(pod.Spec.InitContainers)
+	kept.Spec.Overhead = pod.Spec.Overhead
 	kept.Status.Phase = pod.Status.Phase
 	kept.Status.HostIP = pod.Status.HostIP
 	for _, s := range pod.Status.ContainerStatuses {
 		kept.Status.ContainerStatuses = append(kept.Status.ContainerStatuses,
-			corev1.ContainerStatus{Name: s.Name, State: s.State, RestartCount: s.RestartCount})
+			corev1.ContainerStatus{Name: s.Name, State: s.State, LastTerminationState: s.LastTerminationState})
 	}
 	return kept, nil
 }
@@ -101,6 +108,7 @@ func stripDeployment(o any) (any, error) {
 	})
 	kept.Spec.Replicas = d.Spec.Replicas
 	kept.Spec.Paused = d.Spec.Paused
+	kept.Spec.Strategy = d.Spec.Strategy
 	kept.Spec.Template.Spec.Containers = stripContainers(d.Spec.Template.Spec.Containers)
 	kept.Status = d.Status
 	return kept, nil
@@ -125,7 +133,7 @@ func identity(m metav1.ObjectMeta) metav1.ObjectMeta {
 
 func ours(annotations map[string]string) map[string]string {
 	kept := map[string]string{}
-	for _, key := range []string{v1.MonitorAnnotation, v1.PausedAnnotation} {
+	for _, key := range []string{v1.MonitorAnnotation, v1.PausedAnnotation, v1.RecordAnnotation} {
 		if value, ok := annotations[key]; ok {
 			kept[key] = value
 		}
@@ -136,7 +144,34 @@ func ours(annotations map[string]string) map[string]string {
 func stripContainers(containers []corev1.Container) []corev1.Container {
 	kept := make([]corev1.Container, 0, len(containers))
 	for _, c := range containers {
-		kept = append(kept, corev1.Container{Name: c.Name, Resources: c.Resources})
+		kept = append(kept, corev1.Container{Name: c.Name, Resources: c.Resources, RestartPolicy: c.RestartPolicy})
 	}
 	return kept
+}
+
+// reserving is one container that stands for all that a Pod takes of its node.
+func reserving(bytes int64) []corev1.Container {
+	if bytes == 0 {
+		return nil
+	}
+	memory := corev1.ResourceList{corev1.ResourceMemory: *resource.NewQuantity(bytes, resource.BinarySI)}
+	return []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: memory}}}
+}
+
+// stripNode keeps of a node what a Pod needs to know that wants to run there.
+func stripNode(o any) (any, error) {
+	node, ok := o.(*corev1.Node)
+	if !ok {
+		return o, nil
+	}
+	kept := &corev1.Node{ObjectMeta: identity(node.ObjectMeta)}
+	kept.Spec.Unschedulable, kept.Spec.Taints = node.Spec.Unschedulable, node.Spec.Taints
+	kept.Status.Allocatable = node.Status.Allocatable
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			// Its heartbeat would make a change of every minute.
+			kept.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status}}
+		}
+	}
+	return kept, nil
 }

@@ -48,15 +48,24 @@ func newWorld(t *testing.T) *world {
 func (w *world) restart() {
 	w.reconciler = &AppMonitorReconciler{
 		Client: w.writes, Samples: w.samples, Recorder: w.events, Clock: w.clock, MaxSampleAge: time.Minute,
+		Tick: 5 * time.Second,
 	}
 }
 
+// page is what the operator remembers of an AppMonitor.
+func (w *world) page(name string) *page {
+	return w.reconciler.ledger.page(client.ObjectKey{Namespace: w.namespace, Name: name})
+}
+
 // monitor creates an AppMonitor and waits until the operator can see it.
-func (w *world) monitor(name string, threshold, multiplier float64) *v1.AppMonitor {
+func (w *world) monitor(name string, threshold, multiplier float64, more ...func(*v1.AppMonitorSpec)) *v1.AppMonitor {
 	w.t.Helper()
 	m := &v1.AppMonitor{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
 		Spec:       v1.AppMonitorSpec{MemThresholdPercent: threshold, MemMultiplier: multiplier},
+	}
+	for _, set := range more {
+		set(&m.Spec)
 	}
 	must(w.t, live.Create(w.t.Context(), m))
 	settle(w.t, m)
@@ -185,6 +194,18 @@ func (w *world) resize(d *appsv1.Deployment, limit string) {
 	w.t.Helper()
 	d.Spec.Template.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse(limit)
 	w.update(d)
+}
+
+// killed lets the Pod's containers be OOM-killed at a time.
+func killed(pod *corev1.Pod, at time.Time) {
+	if len(pod.Status.ContainerStatuses) == 0 {
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{}}
+	}
+	for i := range pod.Status.ContainerStatuses {
+		pod.Status.ContainerStatuses[i].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{
+			Reason: oomKilled, FinishedAt: metav1.NewTime(at),
+		}
+	}
 }
 
 func (w *world) update(o client.Object) {

@@ -2,15 +2,13 @@ package controllers
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	v1 "github.com/kubedemo/memhog-operator/api/v1"
 )
 
 const (
@@ -38,8 +36,9 @@ type page struct {
 	told map[types.UID]map[string]bool
 	// refusals of raises by Deployment.
 	refusals map[types.UID]*refusal
-	// unwritten is the last raise that the status does not show yet.
-	unwritten *v1.Raise
+	trends   trends
+	needs    needs
+	account  account
 }
 
 // refusal is a raise that the API server did not accept.
@@ -58,7 +57,9 @@ func (l *ledger) page(monitor types.NamespacedName) *page {
 		l.pages = map[types.NamespacedName]*page{}
 	}
 	if l.pages[monitor] == nil {
-		l.pages[monitor] = &page{told: map[types.UID]map[string]bool{}, refusals: map[types.UID]*refusal{}}
+		l.pages[monitor] = &page{
+			told: map[types.UID]map[string]bool{}, refusals: map[types.UID]*refusal{}, trends: newTrends(), needs: needs{},
+		}
 	}
 	return l.pages[monitor]
 }
@@ -79,13 +80,22 @@ func (p *page) news(of types.UID, what string) bool {
 	return !before
 }
 
-// keepOnly forgets what was told of objects that are gone.
-func (p *page) keepOnly(present map[types.UID]bool) {
-	for uid := range p.told {
-		if !present[uid] {
-			delete(p.told, uid)
-		}
+// forget makes everything news that was told of an object.
+func (p *page) forget(of types.UID) { delete(p.told, of) }
+
+// keepOnly forgets what was of objects that are gone.
+func (p *page) keepOnly(o observation) {
+	present := map[types.UID]bool{}
+	for _, c := range o.containers {
+		present[c.subject().GetUID()] = true
 	}
+	for i := range o.strays {
+		present[o.strays[i].UID] = true
+	}
+	maps.DeleteFunc(p.told, func(uid types.UID, _ map[string]bool) bool { return !present[uid] })
+	maps.DeleteFunc(p.needs, func(place place, _ *need) bool { return !present[place.workload] })
+	maps.DeleteFunc(p.account.last, func(place place, _ verdict) bool { return !present[place.workload] })
+	p.trends.keepOnly(o.containers, present)
 }
 
 // wait is true when a raise of the Deployment was refused so recently that it is not tried again yet.
@@ -127,15 +137,5 @@ func (p *page) refused(now time.Time) []*refusal {
 	return all
 }
 
-// raised notes a raise until the status shows it, and ends the Deployment's refusal.
-func (p *page) raised(d decision, now time.Time) {
-	delete(p.refusals, d.deployment.UID)
-	p.unwritten = &v1.Raise{
-		Time:      metav1.NewTime(now),
-		Workload:  "Deployment/" + d.deployment.Name,
-		Container: d.name,
-		Reason:    string(d.Reason),
-		From:      memorySize(d.observed.Size),
-		To:        memorySize(d.Target),
-	}
-}
+// accepted ends the Deployment's refusal.
+func (p *page) accepted(deployment types.UID) { delete(p.refusals, deployment) }

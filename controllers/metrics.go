@@ -3,6 +3,7 @@ package controllers
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,14 +28,24 @@ var (
 		Help: "Decisions on containers, one for each look at each container, by action and reason.",
 	}, []string{labelNamespace, labelMonitor, labelAction, labelReason})
 
-	raisesTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "memhog_raises_total",
-		Help: "Raises of a container's memory that the API server accepted, by the decision's reason.",
-	}, []string{labelNamespace, labelMonitor, labelReason})
+	changesTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "memhog_changes_total",
+		Help: "Changes of a container's memory that the API server accepted, by action and reason.",
+	}, []string{labelNamespace, labelMonitor, labelAction, labelReason})
 
-	raiseFailuresTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "memhog_raise_failures_total",
-		Help: "Raises of a workload's memory that the API server refused.",
+	changeFailuresTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "memhog_change_failures_total",
+		Help: "Changes of a workload's memory that the API server refused.",
+	}, []string{labelNamespace, labelMonitor})
+
+	heldContainers = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "memhog_held_containers",
+		Help: "Containers that need more memory and are refused it.",
+	}, []string{labelNamespace, labelMonitor})
+
+	sampleAge = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "memhog_sample_age_seconds",
+		Help: "Age of the oldest of the samples that containers were last decided upon.",
 	}, []string{labelNamespace, labelMonitor})
 
 	watchedPods = prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -65,33 +76,41 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(decisionsTotal, raisesTotal, raiseFailuresTotal, watchedPods,
+	metrics.Registry.MustRegister(decisionsTotal, changesTotal, changeFailuresTotal, watchedPods, heldContainers, sampleAge,
 		sourceReadsTotal, sourceReadSeconds, sourceLastSuccess, sourceFailingNodes)
 }
 
-func countDecisions(monitor types.NamespacedName, o observation, decisions []decision) {
-	for _, d := range decisions {
-		decisionsTotal.WithLabelValues(monitor.Namespace, monitor.Name, string(d.Action), string(d.Reason)).Inc()
-	}
-	watchedPods.WithLabelValues(monitor.Namespace, monitor.Name).Set(float64(len(o.owned)))
-}
+// series are those of one AppMonitor.
+var series = []interface {
+	DeletePartialMatch(prometheus.Labels) int
+}{decisionsTotal, changesTotal, changeFailuresTotal, watchedPods, heldContainers, sampleAge}
 
-func countOutcome(monitor types.NamespacedName, done outcome) {
-	for _, group := range done.raises {
-		for _, d := range group {
-			raisesTotal.WithLabelValues(monitor.Namespace, monitor.Name, string(d.Reason)).Inc()
+// count puts one reconcile into metrics.
+func count(monitor types.NamespacedName, o observation, page *page, d decided, done outcome, now time.Time) {
+	labels := []string{monitor.Namespace, monitor.Name}
+	var oldest time.Duration
+	for _, one := range d.all {
+		decisionsTotal.WithLabelValues(append(labels, string(one.Action), string(one.Reason))...).Inc()
+		if taken := one.observed.Sample.Time; !taken.IsZero() {
+			oldest = max(oldest, now.Sub(taken))
 		}
 	}
-	raiseFailuresTotal.WithLabelValues(monitor.Namespace, monitor.Name).Add(float64(done.failed))
+	for _, group := range done.changes {
+		for _, one := range group {
+			changesTotal.WithLabelValues(append(labels, string(one.Action), string(one.Reason))...).Inc()
+		}
+	}
+	changeFailuresTotal.WithLabelValues(labels...).Add(float64(done.failed))
+	watchedPods.WithLabelValues(labels...).Set(float64(len(o.owned)))
+	heldContainers.WithLabelValues(labels...).Set(float64(len(page.needs)))
+	sampleAge.WithLabelValues(labels...).Set(oldest.Seconds())
 }
 
 // forgetSeries deletes the series of an AppMonitor that is gone.
 func forgetSeries(monitor types.NamespacedName) {
-	labels := prometheus.Labels{labelNamespace: monitor.Namespace, labelMonitor: monitor.Name}
-	decisionsTotal.DeletePartialMatch(labels)
-	raisesTotal.DeletePartialMatch(labels)
-	raiseFailuresTotal.DeletePartialMatch(labels)
-	watchedPods.DeletePartialMatch(labels)
+	for _, s := range series {
+		s.DeletePartialMatch(prometheus.Labels{labelNamespace: monitor.Namespace, labelMonitor: monitor.Name})
+	}
 }
 
 // SourceObserver puts each pass over the usage source into metrics, and into the log when a cause of failures appears

@@ -16,6 +16,9 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
+// oomKilled is the kubelet's reason for the end of a container that the kernel killed for want of memory.
+const oomKilled = string(scaling.ReasonOOMKilled)
+
 // observation is all that one reconcile knows of the world.
 type observation struct {
 	claim
@@ -35,10 +38,13 @@ type container struct {
 	pod  *corev1.Pod
 	// deployment that owns the Pod; nil when none does.
 	deployment *appsv1.Deployment
-	observed   scaling.Observation
+	// record of what was changed of the container; empty when nothing was that still counts.
+	record   workload.Record
+	policy   scaling.Policy
+	observed scaling.Observation
 }
 
-func (r *AppMonitorReconciler) observe(ctx context.Context, monitor *v1.AppMonitor) (observation, error) {
+func (r *AppMonitorReconciler) observe(ctx context.Context, monitor *v1.AppMonitor, page *page) (observation, error) {
 	claimed, err := claims(ctx, r.Client, monitor)
 	if err != nil {
 		return observation{}, err
@@ -53,12 +59,13 @@ func (r *AppMonitorReconciler) observe(ctx context.Context, monitor *v1.AppMonit
 			return observation{}, err
 		}
 		for _, c := range pod.Spec.Containers {
-			seen := r.observeContainer(monitor, pod, deployment, c)
+			seen := r.observeContainer(monitor, page, pod, deployment, c)
 			o.containers = append(o.containers, seen)
 			o.unread = o.unread || r.unread(seen)
 		}
 		nodes = append(nodes, pod.Spec.NodeName)
 	}
+	page.keepOnly(o)
 	o.source, o.failure = r.Samples.Health(nodes)
 	o.raised, err = countRaised(deployments)
 	return o, err
@@ -82,24 +89,102 @@ func (r *AppMonitorReconciler) deploymentOf(
 }
 
 func (r *AppMonitorReconciler) observeContainer(
-	monitor *v1.AppMonitor, pod *corev1.Pod, deployment *appsv1.Deployment, c corev1.Container,
+	monitor *v1.AppMonitor, page *page, pod *corev1.Pod, deployment *appsv1.Deployment, c corev1.Container,
 ) container {
-	seen := container{name: c.Name, pod: pod, deployment: deployment}
+	seen := container{name: c.Name, pod: pod, deployment: deployment, policy: r.policyOf(monitor, c.Name)}
 	seen.observed = scaling.Observation{
-		Size:   scaling.Memory(workload.SizeOf(c.Resources)),
-		Sample: r.sampleOf(pod, c.Name),
-		Paused: paused(monitor) || paused(pod),
+		Size:        scaling.Memory(workload.SizeOf(c.Resources)),
+		Sample:      r.sampleOf(pod, c.Name),
+		OOMKilledAt: oomKilledAt(pod, c.Name),
+		Paused:      paused(monitor) || paused(pod),
+		// Everything but a resize in place replaces the Pod.
+		Disruptive: true,
+		Obstacle:   obstacle(monitor, deployment),
 	}
-	seen.observed.Obstacle = scaling.ReasonUnsupportedOwner
 	if deployment != nil {
-		seen.observed.Obstacle = ""
-		// A template written while the Deployment itself is paused would take effect at a moment nobody chose.
-		seen.observed.Paused = seen.observed.Paused || paused(deployment) || deployment.Spec.Paused
-		outgrown, givenUp := workload.Outgrown(deployment, c), workload.GivenUp(deployment)
-		seen.observed.RolloutInProgress = outgrown && !givenUp || workload.Shrinking(deployment, c)
-		seen.observed.RolloutStuck = outgrown && givenUp
+		r.observeDeployment(&seen, c)
+	}
+	underWay := seen.observed.RolloutInProgress
+	page.trends.follow(seen.subject().GetUID(), underWay, r.Clock.Now())
+	seen.observed.Reaction = r.Tick + page.trends.actuation(seen.subject().GetUID())
+	if process := seen.process(); !process.started.IsZero() {
+		seen.observed.History = page.trends.add(process, seen.observed.Sample, seen.policy.LowerAfter)
 	}
 	return seen
+}
+
+// obstacle says why the container cannot be given another size.
+func obstacle(monitor *v1.AppMonitor, deployment *appsv1.Deployment) scaling.Reason {
+	switch {
+	case deployment == nil:
+		return scaling.ReasonUnsupportedOwner
+	case monitor.Spec.StrategyOrDefault() == v1.StrategyInPlace:
+		return scaling.ReasonInPlaceUnavailable
+	default:
+		return ""
+	}
+}
+
+// observeDeployment adds what the Deployment tells of the container: how its rollouts stand, and what was changed of it.
+func (r *AppMonitorReconciler) observeDeployment(seen *container, c corev1.Container) {
+	d, o := seen.deployment, &seen.observed
+	// A template written while the Deployment itself is paused would take effect at a moment nobody chose.
+	o.Paused = o.Paused || paused(d) || d.Spec.Paused
+	rollout := workload.RolloutOf(d, c)
+	o.RolloutInProgress, o.RolloutStuck = rollout == workload.RolloutInProgress, rollout == workload.RolloutStuck
+	records, err := workload.Records(d)
+	if err != nil {
+		return // whoever broke the record wants to start afresh
+	}
+	for _, record := range records {
+		// One rollout at a time: it replaces all of the Pod's containers.
+		if record.GivenAt.After(o.LastChange) {
+			o.LastChange = record.GivenAt
+		}
+	}
+	record, known := records[seen.name]
+	if !known {
+		return
+	}
+	switch record.Standing(d, seen.name, replicaSetOf(seen.pod)) {
+	case workload.Kept:
+		if o.RolloutStuck {
+			o.Previous = scaling.Memory(record.Previous)
+		}
+	case workload.TakenBack:
+		o.Overridden = true
+	default:
+		return
+	}
+	seen.record = record
+	o.Declared, o.Raises = scaling.Memory(record.Declared), record.Raises
+	o.StuckSize, o.StuckAt = scaling.Memory(record.Stuck.Size), record.Stuck.At
+	if record.OOMKilledAt.After(o.OOMKilledAt) {
+		o.OOMKilledAt = record.OOMKilledAt
+	}
+}
+
+func replicaSetOf(pod *corev1.Pod) string {
+	if ref := metav1.GetControllerOf(pod); ref != nil {
+		return ref.Name
+	}
+	return ""
+}
+
+func (c container) process() process {
+	return process{pod: c.pod.UID, container: c.name, started: startOf(c.pod, c.name)}
+}
+
+func (c container) place() place {
+	return place{workload: c.subject().GetUID(), container: c.name}
+}
+
+// workloadName is what a user calls the container's workload: Deployment/memhog.
+func (c container) workloadName() string {
+	if c.deployment != nil {
+		return "Deployment/" + c.deployment.Name
+	}
+	return "Pod/" + c.pod.Name
 }
 
 // subject is the object that a user looks at to learn what became of the container.
@@ -129,6 +214,19 @@ func startOf(pod *corev1.Pod, name string) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// oomKilledAt returns when the kernel last killed the container for want of memory, as far as its Pod remembers.
+func oomKilledAt(pod *corev1.Pod, name string) time.Time {
+	var at time.Time
+	for _, s := range pod.Status.ContainerStatuses {
+		for _, end := range []*corev1.ContainerStateTerminated{s.LastTerminationState.Terminated, s.State.Terminated} {
+			if s.Name == name && end != nil && end.Reason == oomKilled && end.FinishedAt.After(at) {
+				at = end.FinishedAt.Time
+			}
+		}
+	}
+	return at
 }
 
 // unread is true for a container that should have a good sample by now, and has not.

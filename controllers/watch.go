@@ -53,8 +53,8 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 // userMatters passes what users change, and not what controllers report.
 var userMatters = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 
-// podMatters passes what changes the number of Pods or their sizes. Everything else, above all readiness, can wait for
-// the next tick.
+// podMatters passes what changes the number of Pods or their sizes, and OOM kills. Everything else, above all readiness,
+// can wait for the next tick.
 var podMatters = predicate.Funcs{
 	CreateFunc: func(e event.CreateEvent) bool { return annotated(e.Object) },
 	DeleteFunc: func(e event.DeleteEvent) bool { return annotated(e.Object) },
@@ -65,9 +65,20 @@ var podMatters = predicate.Funcs{
 			return false
 		}
 		return running(before) != running(after) || !equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
-			!equality.Semantic.DeepEqual(before.Spec, after.Spec)
+			!equality.Semantic.DeepEqual(before.Spec, after.Spec) || oomKills(before) != oomKills(after)
 	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// oomKills tells the latest OOM kill of the Pod's containers from the one before.
+func oomKills(pod *corev1.Pod) time.Time {
+	var latest time.Time
+	for _, s := range pod.Status.ContainerStatuses {
+		if at := oomKilledAt(pod, s.Name); at.After(latest) {
+			latest = at
+		}
+	}
+	return latest
 }
 
 // monitorsOf returns the AppMonitors of an object's namespace: few, and any of them may own it.

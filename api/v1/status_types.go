@@ -39,11 +39,6 @@ type AppMonitorStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Held containers"
 	Held int32 `json:"held"`
 
-	// lastRaise is the latest raise made for this AppMonitor.
-	// +optional
-	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last raise"
-	LastRaise *Raise `json:"lastRaise,omitempty"`
-
 	// lastChange is the latest change made for this AppMonitor: a raise, a
 	// lowering, or the rollback of one that did not get through. A dry run makes
 	// none.
@@ -178,33 +173,6 @@ type Decision struct {
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Message of the decision"
 	Message string `json:"message,omitempty"`
-}
-
-// Raise is one completed change of a workload's template.
-type Raise struct {
-	// time at which the API server accepted the change.
-	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Time of the last raise"
-	Time metav1.Time `json:"time"`
-
-	// workload that was changed, as kind/name. Example: Deployment/memhog.
-	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Workload of the last raise"
-	Workload string `json:"workload"`
-
-	// container whose memory was raised.
-	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Container of the last raise"
-	Container string `json:"container"`
-
-	// reason of the decision. Example: AboveThreshold.
-	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Reason of the last raise"
-	Reason string `json:"reason"`
-
-	// from is the size that the container ran with in its Pod.
-	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Size before the last raise"
-	From MemorySize `json:"from"`
-
-	// to is the size that it was given in the workload's template.
-	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Size after the last raise"
-	To MemorySize `json:"to"`
 }
 
 // MemorySize is the memory that a container asks for and may use.

@@ -90,8 +90,8 @@ func (h *History) Peak() (int64, bool) {
 	return max(h.peak, h.lastPeak), true
 }
 
-// levelled is true when use has stopped growing.
-func (h *History) levelled(now time.Time) bool {
+// Levelled is true when use has stopped growing.
+func (h *History) Levelled(now time.Time) bool {
 	return h != nil && h.count > 0 && now.Sub(h.markAt) >= levelAfter && now.Sub(h.newest().Time) <= recent
 }
 

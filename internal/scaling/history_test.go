@@ -137,7 +137,7 @@ func TestThePeakIsThatOfASpanSeenFromEndToEnd(t *testing.T) {
 
 func TestUseHasLevelledOffAfterHalfAnHourWithoutGrowth(t *testing.T) {
 	var none *History
-	if none.levelled(noon) || (&History{}).levelled(noon) {
+	if none.Levelled(noon) || (&History{}).Levelled(noon) {
 		t.Error("nothing has levelled off")
 	}
 	for _, tt := range []struct {
@@ -158,7 +158,7 @@ func TestUseHasLevelledOffAfterHalfAnHourWithoutGrowth(t *testing.T) {
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			h := history(every(5*time.Minute), tt.used...)
-			if got := h.levelled(noon.Add(tt.later)); got != tt.want {
+			if got := h.Levelled(noon.Add(tt.later)); got != tt.want {
 				t.Errorf("%s: levelled off: %t, want %t", tt.reason, got, tt.want)
 			}
 		})

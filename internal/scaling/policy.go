@@ -51,7 +51,7 @@ func (p Policy) reached(used, limit int64) bool {
 
 // spent is true when no raise is left: as many as are allowed lie within the window, and use has not levelled off.
 func (b Budget) spent(o Observation, now time.Time) bool {
-	if b.Raises <= 0 || o.History.levelled(now) {
+	if b.Raises <= 0 || o.History.Levelled(now) {
 		return false
 	}
 	count := 0

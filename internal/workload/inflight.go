@@ -15,8 +15,8 @@ func InFlight(d *appsv1.Deployment) (bool, error) {
 	if !RollingOut(d) {
 		return false, nil
 	}
-	raised, err := Raised(d)
-	return len(raised) > 0, err
+	names, err := owned(d)
+	return len(names) > 0, err
 }
 
 // RollingOut is true while the Deployment replaces its Pods, for whatever reason, until it is done or has given up. One

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -15,6 +16,8 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 )
 
 // FieldManager is the name under which the operator owns the fields that it writes.
@@ -31,17 +34,48 @@ func SizeOf(r corev1.ResourceRequirements) Size {
 	return Size{Request: r.Requests.Memory().Value(), Limit: r.Limits.Memory().Value()}
 }
 
-// Outgrown is true when the Deployment's template has a larger limit for the Pod's container: a rollout is about to
-// replace the Pod, or should have.
-func Outgrown(d *appsv1.Deployment, c corev1.Container) bool {
-	return SizeOf(templateOf(d, c.Name).Resources).Limit > SizeOf(c.Resources).Limit
+// In returns the resources with the memory of the size.
+func (s Size) In(r corev1.ResourceRequirements) corev1.ResourceRequirements {
+	in := *r.DeepCopy()
+	if in.Limits == nil {
+		in.Limits = corev1.ResourceList{}
+	}
+	maps.Copy(in.Limits, quantity(s.Limit))
+	if s.Request > 0 {
+		if in.Requests == nil {
+			in.Requests = corev1.ResourceList{}
+		}
+		maps.Copy(in.Requests, quantity(s.Request))
+	}
+	return in
 }
 
-// Shrinking is true while a rollout replaces the Pod's container by a smaller one: its user has just said what it should
-// have, and a size grown from the present one would overrule that.
-func Shrinking(d *appsv1.Deployment, c corev1.Container) bool {
-	limit := SizeOf(templateOf(d, c.Name).Resources).Limit
-	return limit > 0 && limit < SizeOf(c.Resources).Limit && RollingOut(d)
+// Rollout is how a Deployment stands to a Pod's container.
+type Rollout int
+
+// What can be of a rollout.
+const (
+	// RolloutSettled: no rollout is going to change the container's size.
+	RolloutSettled Rollout = iota
+	// RolloutInProgress: a rollout is about to replace the container by one of another size, or should have.
+	RolloutInProgress
+	// RolloutStuck: the template has a larger size, but the Deployment has given up rolling it out.
+	RolloutStuck
+)
+
+// RolloutOf says whether a rollout is going to change the container's size. A smaller size counts, too, while it is
+// rolled out: its user has just said what the container should have, and a size grown from the present one would
+// overrule that.
+func RolloutOf(d *appsv1.Deployment, c corev1.Container) Rollout {
+	has, gets := SizeOf(c.Resources).Limit, SizeOf(templateOf(d, c.Name).Resources).Limit
+	switch {
+	case gets > has && givenUp(d):
+		return RolloutStuck
+	case gets > has, gets > 0 && gets < has && RollingOut(d):
+		return RolloutInProgress
+	default:
+		return RolloutSettled
+	}
 }
 
 // templateOf returns the container as the template has it, an empty one when it is gone.
@@ -54,42 +88,68 @@ func templateOf(d *appsv1.Deployment, name string) corev1.Container {
 	return corev1.Container{}
 }
 
-// GivenUp is true when the Deployment has made no progress within its deadline, and reports that it no longer expects
+// givenUp is true when the Deployment has made no progress within its deadline, and reports that it no longer expects
 // any (ProgressDeadlineExceeded).
-func GivenUp(d *appsv1.Deployment) bool {
+func givenUp(d *appsv1.Deployment) bool {
 	return slices.ContainsFunc(d.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
 		return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
 	}) && d.Status.ObservedGeneration == d.Generation
 }
 
-// Raised returns the names of the containers whose memory limit the operator owns in the Deployment's template: those
-// that it raised, and nobody has taken back.
+// Raised returns the names of the containers whose memory the operator has raised in the Deployment's template, and
+// nobody has set since.
 func Raised(d *appsv1.Deployment) ([]string, error) {
-	owned := fieldpath.NewSet()
+	names, err := owned(d)
+	if err != nil {
+		return nil, err
+	}
+	records, err := Records(d)
+	if err != nil {
+		records = nil // broken by somebody, and written anew with the next change
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		r, known := records[name]
+		return known && (r.Given.Limit <= r.Declared.Limit || r.Given.Limit != SizeOf(templateOf(d, name).Resources).Limit)
+	}), nil
+}
+
+// owned returns the names of the containers whose memory limit the operator owns in the Deployment's template.
+func owned(d *appsv1.Deployment) ([]string, error) {
+	fields := fieldpath.NewSet()
 	for _, f := range d.ManagedFields {
 		if f.Manager != FieldManager || f.Subresource != "" || f.FieldsV1 == nil {
 			continue
 		}
-		fields := fieldpath.NewSet()
-		if err := fields.FromJSON(f.FieldsV1.GetRawReader()); err != nil {
+		some := fieldpath.NewSet()
+		if err := some.FromJSON(f.FieldsV1.GetRawReader()); err != nil {
 			return nil, fmt.Errorf("read which fields of Deployment %q the operator owns: %w", d.Name, err)
 		}
-		owned = owned.Union(fields)
+		fields = fields.Union(some)
 	}
 	var names []string
 	for _, c := range d.Spec.Template.Spec.Containers {
 		limit := fieldpath.MakePathOrDie("spec", "template", "spec", "containers",
 			fieldpath.KeyByFields("name", c.Name), "resources", "limits", "memory")
-		if owned.Has(limit) {
+		if fields.Has(limit) {
 			names = append(names, c.Name)
 		}
 	}
 	return names, nil
 }
 
-// Rollout writes larger sizes into the Deployment's template, which makes the Deployment replace its Pods. Containers
-// that are gone from the template, or already have the size or a larger one, are left alone. It returns the containers
-// that it changed, in order; none means that nothing was written.
+// Change is another size for one container of a workload, and what is recorded of it.
+type Change struct {
+	Container string
+	Size      Size
+	// Smaller allows a size that is smaller than the template's. Without, such a change is left out: somebody else has
+	// given more meanwhile.
+	Smaller bool
+	Record  Record
+}
+
+// Write gives containers other sizes in the Deployment's template, which makes the Deployment replace its Pods, and
+// records that on the Deployment itself. Containers that are gone from the template, or already have the size, are left
+// alone. It returns the names of those that it changed, in the template's order; none means that nothing was written.
 //
 // The operator comes to own the memory request and limit of these containers, and nothing else. That takes a strategic
 // merge patch: server-side apply would make it an owner of the containers as such, and whoever else uses server-side
@@ -97,17 +157,33 @@ func Raised(d *appsv1.Deployment) ([]string, error) {
 //
 // The write holds only for the version of the Deployment that was passed in: a conflict means that the caller has
 // seen an old one, and should look again.
-func Rollout(ctx context.Context, c client.Client, d *appsv1.Deployment, sizes map[string]Size) ([]string, error) {
-	changed := larger(d, sizes)
+func Write(ctx context.Context, c client.Client, d *appsv1.Deployment, changes []Change) ([]string, error) {
+	records, err := Records(d)
+	if err != nil {
+		records = nil // broken by somebody, and written anew
+	}
+	all := map[string]Record{}
+	maps.Copy(all, records)
+	var changed []string
+	spec := corev1ac.PodSpec()
+	for _, present := range d.Spec.Template.Spec.Containers {
+		i := slices.IndexFunc(changes, func(c Change) bool { return c.Container == present.Name && c.differs(present) })
+		if i < 0 {
+			continue
+		}
+		changed, all[present.Name] = append(changed, present.Name), changes[i].Record
+		spec.WithContainers(corev1ac.Container().WithName(present.Name).WithResources(memory(present, changes[i].Size)))
+	}
 	if len(changed) == 0 {
 		return nil, nil
 	}
-	spec := corev1ac.PodSpec()
-	for _, name := range changed {
-		spec.WithContainers(corev1ac.Container().WithName(name).WithResources(memory(d, name, sizes[name])))
+	record, err := write(d, all)
+	if err != nil {
+		return nil, err
 	}
 	patch, err := json.Marshal(appsv1ac.Deployment(d.Name, d.Namespace).
 		WithUID(d.UID).WithResourceVersion(d.ResourceVersion).
+		WithAnnotations(map[string]string{v1.RecordAnnotation: record}).
 		WithSpec(appsv1ac.DeploymentSpec().WithTemplate(corev1ac.PodTemplateSpec().WithSpec(spec))))
 	if err != nil {
 		return nil, fmt.Errorf("memory of containers %q for Deployment %q: %w", changed, d.Name, err)
@@ -119,23 +195,18 @@ func Rollout(ctx context.Context, c client.Client, d *appsv1.Deployment, sizes m
 	return changed, nil
 }
 
-// larger returns the names, in the template's order, of the containers for which the template says less.
-func larger(d *appsv1.Deployment, sizes map[string]Size) []string {
-	var names []string
-	for _, c := range d.Spec.Template.Spec.Containers {
-		if size, ok := sizes[c.Name]; ok && size.Limit > SizeOf(c.Resources).Limit {
-			names = append(names, c.Name)
-		}
-	}
-	return names
+// differs is true when the change would give the container of the template another size.
+func (c Change) differs(template corev1.Container) bool {
+	has := SizeOf(template.Resources).Limit
+	return c.Size.Limit > has || c.Smaller && c.Size.Limit < has
 }
 
 // memory states the request unless the template has a limit alone. There the API server makes the request equal to the
 // limit, and a request of ours would stand in the way of whoever takes the limit back. Where the template says nothing,
 // a LimitRange gave the Pod both, and both have to be stated to keep their ratio.
-func memory(d *appsv1.Deployment, name string, size Size) *corev1ac.ResourceRequirementsApplyConfiguration {
+func memory(template corev1.Container, size Size) *corev1ac.ResourceRequirementsApplyConfiguration {
 	resources := corev1ac.ResourceRequirements().WithLimits(quantity(size.Limit))
-	stated := SizeOf(templateOf(d, name).Resources)
+	stated := SizeOf(template.Resources)
 	if size.Request > 0 && (stated.Request > 0 || stated.Limit == 0) {
 		resources.WithRequests(quantity(size.Request))
 	}

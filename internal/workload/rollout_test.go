@@ -40,27 +40,36 @@ func TestSizeOfReadsMemoryInBytes(t *testing.T) {
 	}
 }
 
-func TestAContainerIsOutgrownWhenItsTemplateIsLarger(t *testing.T) {
+func TestARolloutThatChangesTheSizeIsToldFromOthers(t *testing.T) {
+	same, larger, smaller := sized("memhog", "", "384Mi"), sized("memhog", "", "768Mi"), sized("memhog", "", "256Mi")
 	tests := []struct {
 		reason   string
 		template *appsv1.Deployment
-		runs     corev1.Container
-		want     bool
+		progress corev1.ConditionStatus
+		why      string
+		want     Rollout
 	}{
-		{reason: "the same size", template: deployment(sized("memhog", "", "384Mi")), runs: sized("memhog", "", "384Mi")},
-		{reason: "a larger template", template: deployment(sized("memhog", "", "768Mi")), runs: sized("memhog", "", "384Mi"), want: true},
-		{reason: "a smaller template", template: deployment(sized("memhog", "", "256Mi")), runs: sized("memhog", "", "384Mi")},
+		{"the same size", deployment(same), corev1.ConditionTrue, progressDone, RolloutSettled},
+		{"the same size, in a rollout of something else", deployment(same), corev1.ConditionTrue, "ReplicaSetUpdated", RolloutSettled},
+		{"a larger template", deployment(larger), corev1.ConditionTrue, "ReplicaSetUpdated", RolloutInProgress},
+		{"a larger template, and an old Pod that lingers", deployment(larger), corev1.ConditionTrue, progressDone, RolloutInProgress},
+		{"a larger template that is given up", deployment(larger), corev1.ConditionFalse, "ProgressDeadlineExceeded", RolloutStuck},
+		{"a smaller template in a rollout", deployment(smaller), corev1.ConditionTrue, "ReplicaSetUpdated", RolloutInProgress},
+		{"a smaller template that nobody rolls out", deployment(smaller), corev1.ConditionTrue, progressDone, RolloutSettled},
+		{"a smaller template that is given up", deployment(smaller), corev1.ConditionFalse, "ProgressDeadlineExceeded", RolloutSettled},
 		{
-			reason:   "a larger template for another container",
-			template: deployment(sized("sidecar", "", "768Mi"), sized("memhog", "", "384Mi")),
-			runs:     sized("memhog", "", "384Mi"),
+			"a larger template for another container", deployment(sized("sidecar", "", "768Mi"), same), corev1.ConditionTrue,
+			"ReplicaSetUpdated", RolloutSettled,
 		},
-		{reason: "a container that the template does not have", template: deployment(), runs: sized("memhog", "", "384Mi")},
-		{reason: "a template without a limit", template: deployment(sized("memhog", "", "")), runs: sized("memhog", "", "384Mi")},
+		{"a container that the template does not have", deployment(), corev1.ConditionTrue, "ReplicaSetUpdated", RolloutSettled},
+		{"a template without a limit", deployment(sized("memhog", "", "")), corev1.ConditionTrue, "ReplicaSetUpdated", RolloutSettled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
-			if got := Outgrown(tt.template, tt.runs); got != tt.want {
+			tt.template.Status.Conditions = []appsv1.DeploymentCondition{
+				{Type: appsv1.DeploymentProgressing, Status: tt.progress, Reason: tt.why},
+			}
+			if got := RolloutOf(tt.template, same); got != tt.want {
 				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
 			}
 		})
@@ -99,7 +108,7 @@ func TestARolloutIsGivenUpWhenItsDeadlineHasPassed(t *testing.T) {
 			d := deployment()
 			d.Generation = 2
 			d.Status = appsv1.DeploymentStatus{ObservedGeneration: tt.observed, Conditions: tt.conditions}
-			if got := GivenUp(d); got != tt.want {
+			if got := givenUp(d); got != tt.want {
 				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
 			}
 		})
@@ -183,11 +192,12 @@ func TestRaisedSaysWhichDeploymentCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestRolloutWritesLargerSizesOnly(t *testing.T) {
+func TestWriteGivesLargerSizesUnlessSmallerOnesAreMeant(t *testing.T) {
 	twice := Size{Request: 512 * mebibyte, Limit: 768 * mebibyte}
 	tests := []struct {
 		reason  string
 		sizes   map[string]Size
+		smaller bool
 		changed []string
 		want    []corev1.Container
 	}{
@@ -209,6 +219,15 @@ func TestRolloutWritesLargerSizesOnly(t *testing.T) {
 			want: []corev1.Container{sized("sidecar", "", "64Mi"), sized("memhog", "256Mi", "384Mi")},
 		},
 		{
+			reason: "a smaller size that is meant", sizes: map[string]Size{"memhog": {Request: 200 * mebibyte, Limit: 300 * mebibyte}},
+			smaller: true, changed: []string{"memhog"},
+			want: []corev1.Container{sized("sidecar", "", "64Mi"), sized("memhog", "200Mi", "300Mi")},
+		},
+		{
+			reason: "a size that it has already, even if a smaller one is meant", sizes: map[string]Size{"memhog": {Limit: 384 * mebibyte}},
+			smaller: true, want: []corev1.Container{sized("sidecar", "", "64Mi"), sized("memhog", "256Mi", "384Mi")},
+		},
+		{
 			reason: "a container that the template does not have", sizes: map[string]Size{"gone": twice},
 			want: []corev1.Container{sized("sidecar", "", "64Mi"), sized("memhog", "256Mi", "384Mi")},
 		},
@@ -216,7 +235,11 @@ func TestRolloutWritesLargerSizesOnly(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
 			c, d, writes := stored(t, deployment(sized("sidecar", "", "64Mi"), sized("memhog", "256Mi", "384Mi")))
-			changed, err := Rollout(t.Context(), c, d, tt.sizes)
+			var changes []Change
+			for name, size := range tt.sizes {
+				changes = append(changes, Change{Container: name, Size: size, Smaller: tt.smaller, Record: Record{Given: size}})
+			}
+			changed, err := Write(t.Context(), c, d, changes)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -233,24 +256,33 @@ func TestRolloutWritesLargerSizesOnly(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got.Spec.Template.Spec.Containers, cmp.Comparer(resource.Quantity.Equal)); diff != "" {
 				t.Errorf("%s: containers (-want +got):\n%s", tt.reason, diff)
 			}
+			records, err := Records(got)
+			if err != nil || len(records) != len(tt.changed) {
+				t.Errorf("%s: recorded %v (%v), want %q", tt.reason, records, err, tt.changed)
+			}
+			for _, name := range tt.changed {
+				if records[name].Given != tt.sizes[name] {
+					t.Errorf("%s: recorded %+v of %s, want %+v", tt.reason, records[name], name, tt.sizes[name])
+				}
+			}
 		})
 	}
 }
 
-func TestRolloutLeavesADeploymentThatHasChangedMeanwhile(t *testing.T) {
+func TestWriteLeavesADeploymentThatHasChangedMeanwhile(t *testing.T) {
 	c, d, _ := stored(t, deployment(sized("memhog", "256Mi", "384Mi")))
 	newer := d.DeepCopy()
 	newer.Annotations = map[string]string{"by": "someone else"}
 	if err := c.Update(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
-	changed, err := Rollout(t.Context(), c, d, map[string]Size{"memhog": {Limit: 768 * mebibyte}})
+	changed, err := Write(t.Context(), c, d, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
 	if len(changed) > 0 || !apierrors.IsConflict(err) {
 		t.Errorf("want a conflict and no change, got %v and %v", changed, err)
 	}
 }
 
-func TestRolloutSaysWhatItCouldNotWrite(t *testing.T) {
+func TestWriteSaysWhatItCouldNotWrite(t *testing.T) {
 	refused := errors.New("no more than 512Mi in this namespace")
 	c := interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{Patch: func(
 		context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption,
@@ -258,7 +290,7 @@ func TestRolloutSaysWhatItCouldNotWrite(t *testing.T) {
 		return refused
 	}})
 	d := deployment(sized("memhog", "256Mi", "384Mi"))
-	changed, err := Rollout(t.Context(), c, d, map[string]Size{"memhog": {Limit: 768 * mebibyte}})
+	changed, err := Write(t.Context(), c, d, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
 	if len(changed) > 0 || !errors.Is(err, refused) {
 		t.Fatalf("want the refusal and no change, got %v and %v", changed, err)
 	}
