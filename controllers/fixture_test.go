@@ -167,6 +167,12 @@ func (w *world) setProgress(d *appsv1.Deployment, status corev1.ConditionStatus,
 // pod creates a running Pod whose containers have just started.
 func (w *world) pod(name string, template corev1.PodTemplateSpec, owners ...metav1.OwnerReference) *corev1.Pod {
 	w.t.Helper()
+	return w.podOn(name, "node-1", template, owners...)
+}
+
+// podOn is a Pod on another node than the usual one.
+func (w *world) podOn(name, node string, template corev1.PodTemplateSpec, owners ...metav1.OwnerReference) *corev1.Pod {
+	w.t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: w.namespace, OwnerReferences: owners,
@@ -174,7 +180,7 @@ func (w *world) pod(name string, template corev1.PodTemplateSpec, owners ...meta
 		},
 		Spec: template.Spec,
 	}
-	pod.Spec.NodeName = "node-1"
+	pod.Spec.NodeName = node
 	must(w.t, live.Create(w.t.Context(), pod))
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.HostIP = "198.51.100.2"
