@@ -151,6 +151,10 @@ e2e: ## Run the end-to-end tests on a real cluster: one of their own (needs root
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./cluster
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./e2e
 
+.PHONY: replay
+replay: ## Replay memory traces through the operator's decisions, and write the table and the charts of docs/replay.md anew.
+	@go -C test run ./replay --markdown ../docs/replay.md --chart ../docs
+
 .PHONY: demo
 demo: ## Watch a container being rescued on a real cluster. METRICS=prometheus: read by Prometheus; KEEP=1: leave the cluster up.
 	@echo "compiling the demo: a minute or two at first"
