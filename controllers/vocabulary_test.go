@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func TestNoReasonIsMadeUpOnTheSpot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := append(v1.Reasons(), string(scaling.Hold), string(scaling.Raise))
+	words := append(v1.Reasons(), string(scaling.Hold), string(scaling.Raise), string(scaling.Lower), string(scaling.Rollback))
 	for _, reason := range scaling.Reasons() {
 		words = append(words, string(reason))
 	}
@@ -68,6 +69,29 @@ func TestNoReasonIsMadeUpOnTheSpot(t *testing.T) {
 		})
 		for _, at := range literalReasons(file) {
 			t.Errorf("%s: a reason that no vocabulary has", files.Position(at))
+		}
+	}
+}
+
+func TestEveryReasonIsExplainedToUsers(t *testing.T) {
+	var docs strings.Builder
+	for _, name := range []string{"README.md", "docs/policy.md"} {
+		text, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(name)))
+		must(t, err)
+		docs.Write(text)
+	}
+	words := v1.Reasons()
+	for _, reason := range scaling.Reasons() {
+		words = append(words, string(reason))
+	}
+	for _, word := range words {
+		if !strings.Contains(docs.String(), "`"+word+"`") {
+			t.Errorf("the reason %s stands in no document", word)
+		}
+	}
+	for _, reason := range scaling.Refusals() {
+		if explanations[reason] == "" {
+			t.Errorf("the refusal %s is explained nowhere", reason)
 		}
 	}
 }
