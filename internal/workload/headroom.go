@@ -6,17 +6,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	resourcehelper "k8s.io/component-helpers/resource"
 )
 
-// Requests is the memory that a Pod takes of its node, in bytes: what the scheduler counts.
-func Requests(pod *corev1.Pod) int64 {
-	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
-	return requests.Memory().Value()
-}
-
 // LimitRangeBound returns the largest size that LimitRanges allow a container of a Pod; zero is no bound. One for Pods
-// leaves what the other containers do not take.
+// leaves what the other containers do not take; it does not count what the Pod's runtime takes beside them.
 func LimitRangeBound(ranges []corev1.LimitRange, pod *corev1.PodSpec, container string) Size {
 	var bound Size
 	for i := range ranges {
@@ -27,27 +20,31 @@ func LimitRangeBound(ranges []corev1.LimitRange, pod *corev1.PodSpec, container 
 			case item.Type == corev1.LimitTypeContainer:
 				bound.Limit = tighter(bound.Limit, most.Value())
 			case item.Type == corev1.LimitTypePod:
-				bound.Limit = tighter(bound.Limit, most.Value()-others(pod.Containers, container).Limit)
+				bound.Limit = tighter(bound.Limit, most.Value()-beside(pod, container).Limit)
 			}
 		}
 	}
 	return bound
 }
 
-// QuotaBound returns the largest size that ResourceQuotas leave a container of a Deployment; zero is no bound.
+// QuotaBound returns the largest size that ResourceQuotas leave a container of a Deployment; zero is no bound. The Pod's
+// other containers have the sizes that they are about to be given, where the template says less.
 //
-// While n replicas are replaced, the last moment takes the most: n new Pods and s old ones, s being the surge. With R and
-// R' the container's size before and after, and o what the Pod's other containers take, that is n·(R'+o) + s·(R+o), of
-// which n·(R+o) are in use already. So R' ≤ R + (free − s·(R+o)) / n.
+// While n replicas are replaced, the last moment takes the most: n new Pods and s old ones, s being the surge, at most n.
+// With P and P' what a Pod takes before and after, that is n·P' + s·P, of which n·P are in use already. So
+// P' ≤ P + (free − s·P) / n, of which the container may have what is not for the Pod's others.
 //
 // A request of 256Mi, one replica, a surge of one, 256Mi of 600Mi used: R' ≤ 256Mi + (344Mi − 256Mi) / 1 = 344Mi. Ten
-// replicas with a surge of three, 2560Mi of 4088Mi used: R' ≤ 256Mi + (1528Mi − 768Mi) / 10 = 332Mi.
+// replicas with a surge of three, 2560Mi of 4088Mi used: R' ≤ 256Mi + (1528Mi − 768Mi) / 10 = 332Mi. Beside another
+// container whose 100Mi are to become 200Mi, one replica that goes first, 356Mi of 700Mi used: R' ≤ 356Mi + 344Mi − 200Mi.
 //
 // Quotas for some priority classes alone are left out: the worst that can happen is a rollout that is rolled back.
 func QuotaBound(quotas []corev1.ResourceQuota, d *appsv1.Deployment, pod *corev1.PodSpec, container string) Size {
 	var bound Size
-	size, rest := SizeOf(containerOf(pod, container).Resources), others(pod.Containers, container)
-	n, surge := replicas(d), surgeOf(d)
+	now, others := podSize(present(d, pod, container)), beside(pod, container)
+	overhead := pod.Overhead.Memory().Value()
+	n := replicas(d)
+	surge := min(surgeOf(d), n)
 	for i := range quotas {
 		q := &quotas[i]
 		if !countsMemory(q) {
@@ -58,9 +55,11 @@ func QuotaBound(quotas []corev1.ResourceQuota, d *appsv1.Deployment, pod *corev1
 			free := hard.Value() - used.Value()
 			switch name {
 			case corev1.ResourceRequestsMemory, corev1.ResourceMemory:
-				bound.Request = tighter(bound.Request, size.Request+floorDiv(free-surge*(size.Request+rest.Request), n))
+				after := now.Request + floorDiv(free-surge*now.Request, n)
+				bound.Request = tighter(bound.Request, after-overhead-others.Request)
 			case corev1.ResourceLimitsMemory:
-				bound.Limit = tighter(bound.Limit, size.Limit+floorDiv(free-surge*(size.Limit+rest.Limit), n))
+				after := now.Limit + floorDiv(free-surge*now.Limit, n)
+				bound.Limit = tighter(bound.Limit, after-overhead-others.Limit)
 			}
 		}
 	}
@@ -76,28 +75,32 @@ func countsMemory(q *corev1.ResourceQuota) bool {
 
 // NodeBound returns the largest request that a container could have in a Pod that takes the place of the present one, on
 // the node that has most left; zero is no bound. Where the Deployment has no surge, the present Pod goes first, and leaves
-// its own node what it took.
+// its own node what it took. The Pod's other containers have the sizes that they are about to be given, where the template
+// says less.
 //
-// A node with 1Gi free, another container of 100Mi: 924Mi. Affinities are not looked at, and of tainted nodes only the
-// one that the Pod runs on now: the worst that can happen is a rollout that is rolled back.
+// A node with 1Gi free, another container of 100Mi: 924Mi. An init container counts only where it does not fit at all: what
+// it had is free again when the others start.
+//
+// Tolerations are not known, but the Pod's own node tells which taints it puts up with. Affinities are not looked at: the
+// worst that can happen is a rollout that is rolled back.
 func NodeBound(nodes []corev1.Node, requested map[string]int64, d *appsv1.Deployment, pod *corev1.Pod, container string) int64 {
 	if len(nodes) == 0 {
 		return 0
 	}
-	takes, most := Requests(pod), int64(0)
+	taints, most := taintsOf(nodes, pod.Spec.NodeName), int64(0)
+	others := beside(&pod.Spec, container).Request + pod.Spec.Overhead.Memory().Value()
+	least := podSize(without(&pod.Spec, container)).Request
 	for i := range nodes {
 		node := &nodes[i]
-		if !takesPods(node) || tainted(node) && node.Name != pod.Spec.NodeName {
-			continue
-		}
 		free := node.Status.Allocatable.Memory().Value() - requested[node.Name]
 		if node.Name == pod.Spec.NodeName && surgeOf(d) == 0 {
-			free += takes
+			free += podSize(present(d, &pod.Spec, container)).Request
 		}
-		most = max(most, free)
+		if takesPods(node) && toleratedBy(taints, node) && free >= least {
+			most = max(most, free-others)
+		}
 	}
-	rest := takes - SizeOf(containerOf(&pod.Spec, container).Resources).Request
-	return max(1, most-rest)
+	return max(1, most)
 }
 
 func takesPods(node *corev1.Node) bool {
@@ -106,9 +109,22 @@ func takesPods(node *corev1.Node) bool {
 	})
 }
 
-func tainted(node *corev1.Node) bool {
-	return slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
-		return t.Effect != corev1.TaintEffectPreferNoSchedule
+// taintsOf returns the taints of the named node.
+func taintsOf(nodes []corev1.Node, name string) []corev1.Taint {
+	for i := range nodes {
+		if nodes[i].Name == name {
+			return nodes[i].Spec.Taints
+		}
+	}
+	return nil
+}
+
+// toleratedBy is true for a node that has no taints but such as are known to be tolerated, or only mean dislike.
+func toleratedBy(known []corev1.Taint, node *corev1.Node) bool {
+	return !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
+		return t.Effect != corev1.TaintEffectPreferNoSchedule && !slices.ContainsFunc(known, func(k corev1.Taint) bool {
+			return k.MatchTaint(&t) && k.Value == t.Value
+		})
 	})
 }
 
@@ -128,27 +144,6 @@ func floorDiv(a, b int64) int64 {
 		return -((-a + b - 1) / b)
 	}
 	return a / b
-}
-
-// others is what all containers but the named one take.
-func others(containers []corev1.Container, name string) Size {
-	var sum Size
-	for _, c := range containers {
-		if c.Name != name {
-			size := SizeOf(c.Resources)
-			sum = Size{Request: sum.Request + size.Request, Limit: sum.Limit + size.Limit}
-		}
-	}
-	return sum
-}
-
-func containerOf(pod *corev1.PodSpec, name string) corev1.Container {
-	for _, c := range pod.Containers {
-		if c.Name == name {
-			return c
-		}
-	}
-	return corev1.Container{}
 }
 
 // replicas is the number that the Deployment wants, at least one.

@@ -49,6 +49,22 @@ func TestALimitRangeBoundsAContainer(t *testing.T) {
 	}
 }
 
+func TestALimitRangeOfPodsCountsSidecars(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	sidecar := sized("sidecar", "", "64Mi")
+	sidecar.RestartPolicy = &always
+	pod := corev1.PodSpec{
+		Containers: []corev1.Container{sized("memhog", "256Mi", "384Mi")}, Overhead: memoryOf("10Mi"),
+		InitContainers: []corev1.Container{sidecar, sized("first", "", "500Mi")},
+	}
+	ranges := []corev1.LimitRange{{Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+		{Type: corev1.LimitTypePod, Max: memoryOf("600Mi")},
+	}}}}
+	if got := LimitRangeBound(ranges, &pod, "memhog"); got != (Size{Limit: 536 * mebibyte}) {
+		t.Errorf("want a limit of 536Mi, got %+v", got)
+	}
+}
+
 func TestAQuotaBoundsWhatARolloutTakesAtMost(t *testing.T) {
 	quota := func(name corev1.ResourceName, hard, used string, scopes ...corev1.ResourceQuotaScope) corev1.ResourceQuota {
 		return corev1.ResourceQuota{
@@ -93,16 +109,21 @@ func TestAQuotaBoundsWhatARolloutTakesAtMost(t *testing.T) {
 			d.Spec.Strategy.RollingUpdate = nil
 			return d
 		}(), nil, Size{Request: 332 * mebibyte}},
-		{"no surge: 2 × 344Mi fit in 688Mi", []corev1.ResourceQuota{quota(requests, "688Mi", "512Mi")}, rolling(2, "0"), nil, Size{Request: 344 * mebibyte}},
+		{"no surge: 2 × 344Mi fit in 688Mi", []corev1.ResourceQuota{quota(requests, "688Mi", "512Mi")},
+			rolling(2, "0"), nil, Size{Request: 344 * mebibyte}},
 		{"all at once", []corev1.ResourceQuota{quota(requests, "688Mi", "512Mi")}, recreate, nil, Size{Request: 344 * mebibyte}},
 		{"another container wants to fit, too", []corev1.ResourceQuota{quota(requests, "800Mi", "356Mi")},
 			rolling(1, "1"), []corev1.Container{sized("sidecar", "100Mi", "100Mi")}, Size{Request: 344 * mebibyte}},
-		{"nothing is left, not even for the surge", []corev1.ResourceQuota{quota(requests, "256Mi", "256Mi")}, rolling(1, "1"), nil, Size{Request: 1}},
+		{"a surge of more Pods than there are to replace", []corev1.ResourceQuota{quota(requests, "600Mi", "256Mi")},
+			rolling(1, "5"), nil, Size{Request: 344 * mebibyte}},
+		{"nothing is left, not even for the surge", []corev1.ResourceQuota{quota(requests, "256Mi", "256Mi")},
+			rolling(1, "1"), nil, Size{Request: 1}},
 		{"it is overdrawn", []corev1.ResourceQuota{quota(requests, "256Mi", "2Gi")}, rolling(3, "1"), nil, Size{Request: 1}},
 		{"of Pods like these", []corev1.ResourceQuota{
 			quota(requests, "600Mi", "256Mi", corev1.ResourceQuotaScopeNotTerminating, corev1.ResourceQuotaScopeNotBestEffort),
 		}, rolling(1, "1"), nil, Size{Request: 344 * mebibyte}},
-		{"of Pods that end", []corev1.ResourceQuota{quota(requests, "1Mi", "0", corev1.ResourceQuotaScopeTerminating)}, rolling(1, "1"), nil, Size{}},
+		{"of Pods that end", []corev1.ResourceQuota{quota(requests, "1Mi", "0", corev1.ResourceQuotaScopeTerminating)},
+			rolling(1, "1"), nil, Size{}},
 		{"of a priority class", []corev1.ResourceQuota{selective}, rolling(1, "1"), nil, Size{}},
 		{"of other things", []corev1.ResourceQuota{quota(corev1.ResourcePods, "1", "1")}, rolling(1, "1"), nil, Size{}},
 	} {
@@ -116,6 +137,11 @@ func TestAQuotaBoundsWhatARolloutTakesAtMost(t *testing.T) {
 }
 
 func TestTheRoomiestNodeBoundsTheRequest(t *testing.T) {
+	keyed := func(key, value string) func(*corev1.Node) {
+		return func(n *corev1.Node) {
+			n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: key, Value: value, Effect: corev1.TaintEffectNoSchedule})
+		}
+	}
 	node := func(name, allocatable string, change ...func(*corev1.Node)) corev1.Node {
 		n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		n.Status.Allocatable = memoryOf(allocatable)
@@ -155,6 +181,15 @@ func TestTheRoomiestNodeBoundsTheRequest(t *testing.T) {
 		{"a tainted node on which the Pod runs", []corev1.Node{
 			node("here", "1000Mi", taint(corev1.TaintEffectNoExecute)),
 		}, deployment(), 300 * mebibyte},
+		{"a node that is tainted like that on which the Pod runs", []corev1.Node{
+			node("here", "1000Mi", keyed("pool", "a")), node("there", "2000Mi", keyed("pool", "a")),
+		}, deployment(), 1900 * mebibyte},
+		{"a node that is tainted for others", []corev1.Node{
+			node("here", "1000Mi", keyed("pool", "a")), node("there", "2000Mi", keyed("pool", "b")),
+		}, deployment(), 300 * mebibyte},
+		{"a node that has another taint, too", []corev1.Node{
+			node("here", "1000Mi", keyed("pool", "a")), node("there", "2000Mi", keyed("pool", "a"), keyed("gpu", "")),
+		}, deployment(), 300 * mebibyte},
 		{"no room for the Pod as it is", []corev1.Node{node("here", "650Mi")}, deployment(), 1},
 		{"no node that takes Pods", []corev1.Node{node("here", "1000Mi", cordoned)}, deployment(), 1},
 	} {
@@ -166,19 +201,6 @@ func TestTheRoomiestNodeBoundsTheRequest(t *testing.T) {
 				t.Errorf("%s: want %d, got %d", tt.reason, tt.want, got)
 			}
 		})
-	}
-}
-
-func TestAPodRequestsWhatTheSchedulerCounts(t *testing.T) {
-	always := corev1.ContainerRestartPolicyAlways
-	p := pod()
-	p.Spec.Containers = []corev1.Container{sized("a", "100Mi", ""), sized("b", "", "50Mi")}
-	sidecar := sized("s", "10Mi", "")
-	sidecar.RestartPolicy = &always
-	p.Spec.InitContainers = []corev1.Container{sidecar, sized("first", "300Mi", "")}
-	p.Spec.Overhead = memoryOf("5Mi")
-	if got := Requests(p); got != 315*mebibyte {
-		t.Errorf("it requests %d, want 315Mi: the first init container, beside the sidecar, and the overhead", got)
 	}
 }
 

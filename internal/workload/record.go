@@ -17,6 +17,9 @@ const (
 	// mostRaises and mostReplaced bound how much of the past a record keeps, and so the size of the annotation.
 	mostRaises   = 100
 	mostReplaced = 10
+
+	// mostQuoted is how many characters of an annotation that cannot be read an error shows.
+	mostQuoted = 80
 )
 
 // Record is what the operator changed of one container of a workload. It is kept in an annotation of the workload
@@ -82,7 +85,7 @@ func Records(o client.Object) (map[string]Record, error) {
 	}
 	var records map[string]Record
 	if err := json.Unmarshal([]byte(text), &records); err != nil {
-		return nil, fmt.Errorf("annotation %s of %q: %w", v1.RecordAnnotation, o.GetName(), err)
+		return nil, fmt.Errorf("annotation %s of %q, %.*q: %w", v1.RecordAnnotation, o.GetName(), mostQuoted, text, err)
 	}
 	return records, nil
 }

@@ -66,7 +66,8 @@ func TestWhatARecordSays(t *testing.T) {
 		},
 		{
 			reason: "a lowering is no raise", got: raised.Lowered(two, one, "memhog-2", later), want: Record{
-				Declared: one, Previous: two, Given: one, GivenAt: later, Raises: []time.Time{noon}, Replaced: []string{"memhog-1", "memhog-2"},
+				Declared: one, Previous: two, Given: one, GivenAt: later, Raises: []time.Time{noon},
+				Replaced: []string{"memhog-1", "memhog-2"},
 			},
 		},
 		{
@@ -114,9 +115,14 @@ func TestARecordThatIsNoneIsSaid(t *testing.T) {
 	}
 	for _, text := range []string{"yes", `{"memhog":{"declared":{"limit":"lots"}}}`, `{"memhog":7}`} {
 		d.Annotations = map[string]string{v1.RecordAnnotation: text}
-		if _, err := Records(d); err == nil || !strings.Contains(err.Error(), v1.RecordAnnotation) || !strings.Contains(err.Error(), "memhog") {
+		_, err := Records(d)
+		if err == nil || !strings.Contains(err.Error(), v1.RecordAnnotation) || !strings.Contains(err.Error(), "memhog") {
 			t.Errorf("%s: want an error that names annotation and Deployment, got %v", text, err)
 		}
+	}
+	d.Annotations = map[string]string{v1.RecordAnnotation: "yes, " + strings.Repeat("and so on, ", 1000)}
+	if _, err := Records(d); err == nil || !strings.Contains(err.Error(), `"yes, and so on, `) || len(err.Error()) > 300 {
+		t.Errorf("want an error that shows the start of the annotation, got %v", err)
 	}
 }
 

@@ -151,9 +151,9 @@ type Change struct {
 // records that on the Deployment itself. Containers that are gone from the template, or already have the size, are left
 // alone. It returns the names of those that it changed, in the template's order; none means that nothing was written.
 //
-// The operator comes to own the memory request and limit of these containers, and nothing else. That takes a strategic
-// merge patch: server-side apply would make it an owner of the containers as such, and whoever else uses server-side
-// apply could then never take such a container out of the Deployment again.
+// The operator comes to own the memory request and limit of these containers and the annotation, nothing else. That
+// takes a strategic merge patch: server-side apply would make it an owner of the containers as such, and whoever else
+// uses server-side apply could then never take such a container out of the Deployment again.
 //
 // The write holds only for the version of the Deployment that was passed in: a conflict means that the caller has
 // seen an old one, and should look again.
