@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +16,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/test/install"
 )
 
 // revisionAnnotation counts a Deployment's rollouts, the first one included.
@@ -25,8 +29,9 @@ type deployment struct {
 	story *story
 	// applied is what the API server made of what was applied.
 	applied *appsv1.Deployment
-	// annotated counts the story's own writes to it, each of which makes a new generation.
-	annotated int64
+	// written counts the story's own writes to it, each of which makes a new generation, and released those of them
+	// that made a new revision, too.
+	written, released int64
 }
 
 func (d *deployment) get(ctx context.Context) (*appsv1.Deployment, error) {
@@ -121,35 +126,56 @@ func (d *deployment) IsUntouched() {
 	if revision := now.Annotations[revisionAnnotation]; revision != "1" {
 		d.story.t.Fatalf("%s is at revision %s, want 1", d.applied.Name, revision)
 	}
+	if record, noted := now.Annotations[v1.RecordAnnotation]; noted {
+		d.story.t.Fatalf("%s carries a record of changes: %s", d.applied.Name, record)
+	}
 }
 
-// RolledOutOnce checks that there was one rollout after the first one, and that it took one write.
+// RolledOutOnce checks that there was one rollout besides the story's own, and that it took one write.
 func (d *deployment) RolledOutOnce() {
 	d.story.t.Helper()
-	now := d.now()
-	if revision := now.Annotations[revisionAnnotation]; revision != "2" {
-		d.story.t.Errorf("%s is at revision %s, want 2", d.applied.Name, revision)
+	d.RolledOut(1)
+}
+
+// RolledOut checks that there were so many rollouts besides the story's own, each of a new template, and that each took
+// one write.
+func (d *deployment) RolledOut(times int64) {
+	d.story.t.Helper()
+	want := 1 + d.released + times
+	if revision := d.now().Annotations[revisionAnnotation]; revision != strconv.FormatInt(want, 10) {
+		d.story.t.Errorf("%s is at revision %s, want %d", d.applied.Name, revision, want)
 	}
-	if want := d.applied.Generation + d.annotated + 1; now.Generation != want {
-		d.story.t.Errorf("%s is at generation %d, want %d", d.applied.Name, now.Generation, want)
-	}
+	d.WasWritten(times)
 	var sets appsv1.ReplicaSetList
 	must(d.story.t, env.client.List(d.story.t.Context(), &sets, client.InNamespace(d.story.namespace),
 		client.MatchingLabels(d.applied.Spec.Selector.MatchLabels)))
-	if len(sets.Items) != 2 {
-		d.story.t.Errorf("%s has %d ReplicaSets, want 2: the one from before and the one from after the rollout",
-			d.applied.Name, len(sets.Items))
+	if int64(len(sets.Items)) != want {
+		d.story.t.Errorf("%s has %d ReplicaSets, want %d: the first and one for each rollout", d.applied.Name, len(sets.Items), want)
 	}
 }
 
-// DiffersOnlyInMemory checks that all but the memory of the first container is as it was applied, bookkeeping aside.
+// WasWritten checks that it was written so many times by anyone but the story.
+func (d *deployment) WasWritten(times int64) {
+	d.story.t.Helper()
+	if now, want := d.now().Generation, d.applied.Generation+d.written+times; now != want {
+		d.story.t.Errorf("%s is at generation %d, want %d: %d by the story, %d by the operator",
+			d.applied.Name, now, want, d.applied.Generation+d.written, times)
+	}
+}
+
+// DiffersOnlyInMemory checks that all but the memory of the first container is as it was applied, bookkeeping aside: the
+// Deployment's own, and the annotation with the operator's record.
 func (d *deployment) DiffersOnlyInMemory() {
 	d.story.t.Helper()
 	now, want := d.now(), d.applied.DeepCopy()
 	before, after := &want.Spec.Template.Spec.Containers[0].Resources, now.Spec.Template.Spec.Containers[0].Resources
 	before.Requests[corev1.ResourceMemory] = after.Requests[corev1.ResourceMemory]
 	before.Limits[corev1.ResourceMemory] = after.Limits[corev1.ResourceMemory]
+	if now.Annotations[v1.RecordAnnotation] == "" {
+		d.story.t.Errorf("%s carries no record of its change", d.applied.Name)
+	}
 	delete(now.Annotations, revisionAnnotation)
+	delete(now.Annotations, v1.RecordAnnotation)
 	bookkeeping := cmp.Options{
 		cmpopts.IgnoreFields(appsv1.Deployment{}, "Status"),
 		cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ManagedFields", "ResourceVersion", "Generation"),
@@ -169,10 +195,10 @@ func (d *deployment) Reaches(mib float64) {
 		if err != nil || len(pods) == 0 {
 			return fmt.Errorf("%d Pods: %w", len(pods), err)
 		}
-		newest := slices.MaxFunc(pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
-		held, err := heldBy(ctx, &newest, d.applied.Spec.Template.Spec.Containers[0].Name)
+		pod := newest(pods)
+		held, err := heldBy(ctx, pod, d.applied.Spec.Template.Spec.Containers[0].Name)
 		if err == nil && held < mib {
-			return fmt.Errorf("Pod %s holds %v MiB", newest.Name, held)
+			return fmt.Errorf("Pod %s holds %v MiB", pod.Name, held)
 		}
 		return err
 	})
@@ -207,5 +233,53 @@ func (d *deployment) pods(ctx context.Context) ([]corev1.Pod, error) {
 func (d *deployment) Annotate(key, value string) {
 	d.story.t.Helper()
 	annotate(d.story.t, d.now(), key, value)
-	d.annotated++
+	d.written++
+}
+
+// NowHolds releases a new version of the workload, which holds so many MiB from the beginning. Its sizes stay as they
+// are in the cluster.
+func (d *deployment) NowHolds(mib int) {
+	d.story.t.Helper()
+	now := d.now()
+	before := now.DeepCopy()
+	holds(&now.Spec.Template.Spec.Containers[0], mib)
+	must(d.story.t, env.client.Patch(d.story.t.Context(), now, client.StrategicMergeFrom(before), client.FieldOwner("kubectl")))
+	d.written++
+	d.released++
+}
+
+// IsOOMKilled waits until a container of the newest Pod has been killed for want of memory, and started again, so many
+// times.
+func (d *deployment) IsOOMKilled(times int32) {
+	d.story.t.Helper()
+	what := fmt.Sprintf("the newest Pod of %s is OOM-killed %d times", d.applied.Name, times)
+	d.story.awaits(what, func(ctx context.Context) error {
+		pods, err := d.pods(ctx)
+		if err != nil || len(pods) == 0 {
+			return fmt.Errorf("%d Pods: %w", len(pods), err)
+		}
+		pod := newest(pods)
+		for _, c := range pod.Status.ContainerStatuses {
+			if end := c.LastTerminationState.Terminated; end != nil && end.Reason == "OOMKilled" && c.RestartCount >= times {
+				return nil
+			}
+		}
+		return fmt.Errorf("Pod %s: %s", pod.Name, install.State(pod))
+	})
+}
+
+func newest(pods []corev1.Pod) *corev1.Pod {
+	pod := slices.MaxFunc(pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	return &pod
+}
+
+// onlyPod is the one that there is.
+func (d *deployment) onlyPod() *corev1.Pod {
+	d.story.t.Helper()
+	pods, err := d.pods(d.story.t.Context())
+	must(d.story.t, err)
+	if len(pods) != 1 {
+		d.story.t.Fatalf("%s has %d Pods, want 1", d.applied.Name, len(pods))
+	}
+	return &pods[0]
 }

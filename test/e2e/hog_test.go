@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -61,7 +62,20 @@ func (h *hog) From(mib int) *hog { return h.env("MEMHOG_START_MIB", strconv.Itoa
 func (h *hog) To(mib int) *hog { return h.env("MEMHOG_CEILING_MIB", strconv.Itoa(mib)) }
 
 // Holds so many MiB from the beginning.
-func (h *hog) Holds(mib int) *hog { return h.Grows(0).From(mib).To(mib) }
+func (h *hog) Holds(mib int) *hog {
+	holds(h.first(), mib)
+	return h
+}
+
+func holds(c *corev1.Container, mib int) {
+	setEnv(c, "MEMHOG_RATE_MIB_PER_SECOND", "0")
+	setEnv(c, "MEMHOG_START_MIB", strconv.Itoa(mib))
+	setEnv(c, "MEMHOG_CEILING_MIB", strconv.Itoa(mib))
+}
+
+// Small is a quarter of the sample, 64Mi/96Mi, and holds more than 75 % of it: for stories in which the size does not
+// matter, as a node has only so much.
+func (h *hog) Small() *hog { return h.Sized("64Mi/96Mi").Holds(76) }
 
 func (h *hog) env(name, value string) *hog {
 	setEnv(h.first(), name, value)
@@ -94,11 +108,7 @@ func (h *hog) Unlimited() *hog {
 func (h *hog) Beside(name, size string, mib int) *hog {
 	second := h.first().DeepCopy()
 	second.Name, second.Resources = name, memory(size)
-	for variable, value := range map[string]int{
-		"MEMHOG_RATE_MIB_PER_SECOND": 0, "MEMHOG_START_MIB": mib, "MEMHOG_CEILING_MIB": mib,
-	} {
-		setEnv(second, variable, strconv.Itoa(value))
-	}
+	holds(second, mib)
 	containers := &h.deployment.Spec.Template.Spec.Containers
 	*containers = append(*containers, *second)
 	return h
@@ -116,6 +126,12 @@ func memory(size string) corev1.ResourceRequirements {
 // Annotated gives the monitor annotation another value than "true".
 func (h *hog) Annotated(value string) *hog {
 	h.deployment.Spec.Template.Annotations[v1.MonitorAnnotation] = value
+	return h
+}
+
+// Labelled gives the Pods one more label.
+func (h *hog) Labelled(key, value string) *hog {
+	h.deployment.Spec.Template.Labels[key] = value
 	return h
 }
 
@@ -140,6 +156,29 @@ func (h *hog) Replicas(n int32) *hog {
 // AvailableAfter makes rollouts slow: a new Pod counts only when it has been ready for so long.
 func (h *hog) AvailableAfter(d time.Duration) *hog {
 	h.deployment.Spec.MinReadySeconds = int32(d.Seconds())
+	return h
+}
+
+// GivesUpAfter is how long a rollout may make no progress before the Deployment says that it failed.
+func (h *hog) GivesUpAfter(d time.Duration) *hog {
+	seconds := int32(d.Seconds())
+	h.deployment.Spec.ProgressDeadlineSeconds = &seconds
+	return h
+}
+
+// NeverBesideItself refuses to run in the same cluster as another Pod of the Deployment, and to go before that one comes:
+// no rollout of it can ever be completed. All nodes have the same operating system.
+func (h *hog) NeverBesideItself() *hog {
+	none, one := intstr.FromInt32(0), intstr.FromInt32(1)
+	h.deployment.Spec.Strategy = appsv1.DeploymentStrategy{
+		Type:          appsv1.RollingUpdateDeploymentStrategyType,
+		RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
+	}
+	h.deployment.Spec.Template.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+			LabelSelector: h.deployment.Spec.Selector, TopologyKey: corev1.LabelOSStable,
+		}},
+	}}
 	return h
 }
 

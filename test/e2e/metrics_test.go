@@ -54,8 +54,10 @@ func TestPromtoolHasNothingToSayAboutTheMetrics(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 	for _, name := range []string{
-		"memhog_decisions_total", "memhog_raises_total", "memhog_watched_pods", "memhog_source_reads_total",
+		"memhog_decisions_total", "memhog_changes_total", "memhog_change_failures_total", "memhog_watched_pods",
+		"memhog_held_containers", "memhog_sample_age_seconds", "memhog_source_reads_total",
 		"memhog_source_read_duration_seconds", "memhog_source_last_success_timestamp_seconds",
+		"memhog_source_failing_nodes",
 	} {
 		if !bytes.Contains(body, []byte("\n"+name)) {
 			t.Errorf("there is no metric %s", name)

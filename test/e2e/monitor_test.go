@@ -23,11 +23,30 @@ type monitor struct {
 // monitor creates an AppMonitor.
 func (s *story) monitor(name string, threshold, multiplier float64) *monitor {
 	s.t.Helper()
+	return s.monitorWith(name, func(spec *v1.AppMonitorSpec) {
+		spec.MemThresholdPercent, spec.MemMultiplier = threshold, multiplier
+	})
+}
+
+// monitorWith creates an AppMonitor that raises at 75 %, by the factor 2, unless the spec is made to say otherwise.
+func (s *story) monitorWith(name string, set func(*v1.AppMonitorSpec)) *monitor {
+	s.t.Helper()
+	spec := v1.AppMonitorSpec{MemThresholdPercent: 75, MemMultiplier: 2}
+	set(&spec)
 	must(s.t, env.client.Create(s.t.Context(), &v1.AppMonitor{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.namespace},
-		Spec:       v1.AppMonitorSpec{MemThresholdPercent: threshold, MemMultiplier: multiplier},
+		Spec:       spec,
 	}))
 	return &monitor{story: s, name: name}
+}
+
+// Change writes another spec, as a user does.
+func (m *monitor) Change(set func(*v1.AppMonitorSpec)) {
+	m.story.t.Helper()
+	now := m.now()
+	before := now.DeepCopy()
+	set(&now.Spec)
+	must(m.story.t, env.client.Patch(m.story.t.Context(), now, client.MergeFrom(before)))
 }
 
 func (m *monitor) get(ctx context.Context) (*v1.AppMonitor, error) {
@@ -99,6 +118,18 @@ func (m *monitor) HasRaised(containers int32) {
 	})
 }
 
+// HasHeld waits until the AppMonitor counts so many containers that are refused memory.
+func (m *monitor) HasHeld(containers int32) {
+	m.story.t.Helper()
+	m.story.awaits(fmt.Sprintf("AppMonitor %s holds %d containers", m.name, containers), func(ctx context.Context) error {
+		now, err := m.get(ctx)
+		if err == nil && now.Status.Held != containers {
+			return fmt.Errorf("it holds %d", now.Status.Held)
+		}
+		return err
+	})
+}
+
 // Annotate sets an annotation of the AppMonitor, or removes it when the value is empty.
 func (m *monitor) Annotate(key, value string) {
 	m.story.t.Helper()
@@ -147,6 +178,25 @@ func (s *story) HasEvent(on client.Object, kind, reason string, parts ...string)
 		}
 		return findEvent(list.Items, kind, reason, parts)
 	})
+}
+
+// HasOneEvent checks that there is one Event of this reason on an object, and that it happened once.
+func (s *story) HasOneEvent(on client.Object, reason string) {
+	s.t.Helper()
+	list, err := env.clients.CoreV1().Events(s.namespace).SearchWithContext(s.t.Context(), scheme, on)
+	must(s.t, err)
+	found := 0
+	for i := range list.Items {
+		if e := &list.Items[i]; e.Reason == reason {
+			found++
+			if e.Series != nil || e.Count > 1 {
+				s.t.Errorf("the Event %s on %s is told again and again: %+v", reason, on.GetName(), e)
+			}
+		}
+	}
+	if found != 1 {
+		s.t.Errorf("there are %d Events %s on %s, want 1", found, reason, on.GetName())
+	}
 }
 
 func findEvent(events []corev1.Event, kind, reason string, parts []string) error {

@@ -1,15 +1,13 @@
 package e2e
 
-import (
-	"testing"
-
-	"github.com/google/go-cmp/cmp"
-)
+import "testing"
 
 func TestAGrowingContainerIsRescuedByOneRollout(t *testing.T) {
 	s := tell(t)
 	johnny := s.sampleMonitor()
-	hog := memhog(s).Grows(2).From(200).To(448).Deploy()
+	// It crosses the threshold, 288 MiB, 24 s after it started: too early for a forecast, which takes four samples, as a
+	// kubelet takes one every ten seconds at most.
+	hog := memhog(s).Grows(2).From(240).To(448).Deploy()
 
 	hog.IsGiven("512Mi/768Mi")
 	s.KernelKilledNothing() // while the old Pod is still there
@@ -19,11 +17,13 @@ func TestAGrowingContainerIsRescuedByOneRollout(t *testing.T) {
 	johnny.HasRaised(1)
 	johnny.IsWatching(1)
 	johnny.Says("Conflicted=False/NoConflict")
-	johnny.TellsOfTheRaise("Deployment/memhog", "256Mi/384Mi", "512Mi/768Mi")
+	johnny.Says("Constrained=False/Unconstrained")
+	johnny.Decided(hog, "Raise of memhog from 256Mi/384Mi to 512Mi/768Mi: AboveThreshold")
+	johnny.LastChanged(hog, "Raise of memhog from 256Mi/384Mi to 512Mi/768Mi: AboveThreshold")
 	s.columnsAre(map[string]string{
-		"Name": "johnny-cache", "Threshold": "75", "Multiplier": "2", "Pods": "1", "Raised": "1",
-		"Ready": "True", "Reason": "Watching",
-	}, "Last Raise", "Age")
+		"Name": "johnny-cache", "Mode": "Enforce", "Threshold": "75", "Multiplier": "2", "Pods": "1", "Raised": "1", "Held": "0",
+		"Last Action": "Raise", "Ready": "True", "Reason": "Watching",
+	}, "Since", "Age")
 
 	// More than the first limit would have allowed.
 	hog.Reaches(448)
@@ -45,23 +45,6 @@ func TestOnlyTheContainerThatGrowsIsRaised(t *testing.T) {
 	hog.RolledOutOnce()
 	hog.DiffersOnlyInMemory()
 	s.NobodyDied()
-}
-
-// TellsOfTheRaise checks the status' account of the latest raise of the container memhog.
-func (m *monitor) TellsOfTheRaise(workload, from, to string) {
-	m.story.t.Helper()
-	raise := m.now().Status.LastRaise
-	if raise == nil {
-		m.story.t.Fatal("the status tells of no raise")
-	}
-	got := []string{raise.Workload, raise.Container, raise.Reason, raise.From.Request.String() + "/" + raise.From.Limit.String(),
-		raise.To.Request.String() + "/" + raise.To.Limit.String()}
-	if diff := cmp.Diff([]string{workload, "memhog", "AboveThreshold", from, to}, got); diff != "" {
-		m.story.t.Errorf("the status tells of another raise (-want +got):\n%s", diff)
-	}
-	if raise.Time.IsZero() {
-		m.story.t.Error("the status tells of a raise without a time")
-	}
 }
 
 // columnsAre checks what kubectl get shows, and that the columns of which the value is not known show any.

@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+)
+
+func TestANodeThatIsAlmostFullCutsARaise(t *testing.T) {
+	ownOnly(t, "its nodes are for others, too")
+	s := prepare(t)
+	monitor := s.sampleMonitor()
+	hog := memhog(s).Paused().Holds(300).Deploy().Runs()
+	s.alone()
+	s.otherNamespacesAreGone()
+	s.IsDecided("Paused", 1)
+	s.fillNodeButFor("400Mi")
+
+	hog.Annotate(v1.PausedAnnotation, "")
+	hog.BecomesSized("400Mi/600Mi")
+	monitor.Decided(hog, "Raise of memhog from 256Mi/384Mi to 400Mi/600Mi: AboveThreshold, limited by NodeFull")
+	hog.RolledOutOnce()
+	s.NobodyDied()
+}
+
+// filler marks the Pods that take memory from a node without using it.
+var filler = client.MatchingLabels{"app.kubernetes.io/name": "filler"}
+
+// fillNodeButFor leaves so much of the only node's memory to be requested, until the story ends.
+func (s *story) fillNodeButFor(room string) {
+	s.t.Helper()
+	want := resource.MustParse(room)
+	s.undo("empty the node", s.emptyNode)
+	s.awaits("the node has "+room+" left", func(ctx context.Context) error {
+		pods, err := s.fillers(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range pods {
+			if !isReady(&pods[i]) {
+				return fmt.Errorf("Pod %s is not Ready", pods[i].Name)
+			}
+		}
+		free, err := freeOnNode(ctx)
+		switch {
+		case err != nil || free == want.Value():
+			return err
+		case free < want.Value():
+			return fmt.Errorf("it has only %d MiB left", free>>20)
+		}
+		// While others are still going, one is not enough.
+		return errors.Join(s.fill(ctx, free-want.Value()), fmt.Errorf("it has %d MiB left", free>>20))
+	})
+}
+
+// fill runs a Pod that requests so many bytes.
+func (s *story) fill(ctx context.Context, request int64) error {
+	size := resource.NewQuantity(request, resource.BinarySI).String()
+	template := memhog(s).Named(filler["app.kubernetes.io/name"]).Unannotated().Sized(size + "/" + size).Holds(1).deployment.Spec.Template
+	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	pod.GenerateName, pod.Namespace = "filler-", s.namespace
+	return env.client.Create(ctx, pod)
+}
+
+func (s *story) fillers(ctx context.Context) ([]corev1.Pod, error) {
+	var list corev1.PodList
+	err := env.client.List(ctx, &list, client.InNamespace(s.namespace), filler)
+	return list.Items, err
+}
+
+// emptyNode removes the fillers, and waits until they are gone: the next story counts on the room.
+func (s *story) emptyNode(ctx context.Context) error {
+	err := env.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(s.namespace), filler)
+	if err != nil {
+		return err
+	}
+	return wait.PollUntilContextCancel(ctx, poll, true, func(ctx context.Context) (bool, error) {
+		pods, err := s.fillers(ctx)
+		return len(pods) == 0, err
+	})
+}
+
+// freeOnNode returns how many bytes of the only node's memory no Pod has requested.
+func freeOnNode(ctx context.Context) (int64, error) {
+	var nodes corev1.NodeList
+	var pods corev1.PodList
+	if err := errors.Join(env.client.List(ctx, &nodes), env.client.List(ctx, &pods)); err != nil {
+		return 0, err
+	}
+	if len(nodes.Items) != 1 {
+		return 0, fmt.Errorf("there are %d nodes", len(nodes.Items))
+	}
+	free := nodes.Items[0].Status.Allocatable.Memory().Value()
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		if p.Spec.NodeName == "" || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
+			continue
+		}
+		for _, c := range p.Spec.Containers {
+			free -= c.Resources.Requests.Memory().Value()
+		}
+	}
+	return free, nil
+}
