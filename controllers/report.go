@@ -34,6 +34,8 @@ func (r *AppMonitorReconciler) report(ctx context.Context, monitor *v1.AppMonito
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
 	if !equality.Semantic.DeepEqual(before.Status, monitor.Status) {
+		// All counts go along with every write: a zero that was never written is no number to kubectl get.
+		before.Status.Pods, before.Status.Raised, before.Status.Held = -1, -1, -1
 		err := r.Client.Status().Patch(ctx, monitor, client.MergeFrom(before))
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("write status of AppMonitor %q: %w", client.ObjectKeyFromObject(monitor), err)
