@@ -26,7 +26,7 @@ var explanations = map[scaling.Reason]string{
 	scaling.ReasonInPlaceUnavailable:    "the strategy InPlace allows no restart, and Pods cannot be resized in place here",
 	scaling.ReasonOverridden:            "somebody else put back what the operator had changed, and is not fought",
 	scaling.ReasonCooldown:              "the workload was changed only a moment ago",
-	scaling.ReasonGrowthBudgetExhausted: "it was raised as often as the growth budget allows, and its use never levelled off: this looks like a leak",
+	scaling.ReasonGrowthBudgetExhausted: "it was raised as often as the growth budget allows, and its use never levelled off: a leak",
 	scaling.ReasonAtMaximum:             "the limit may not be larger than maxMemory",
 	scaling.ReasonAtLimitRange:          "a LimitRange of the namespace allows no more",
 	scaling.ReasonQuotaExceeded:         "a ResourceQuota of the namespace leaves no more",
@@ -132,8 +132,8 @@ func (r *AppMonitorReconciler) announceStrays(monitor *v1.AppMonitor, page *page
 		name := pod.Annotations[v1.MonitorAnnotation]
 		if page.news(pod.UID, v1.ReasonUnknownMonitor) {
 			r.event(pod, monitor, corev1.EventTypeWarning, v1.ReasonUnknownMonitor, scaling.Hold,
-				fmt.Sprintf("memory is not raised: the annotation %s names the AppMonitor %q, which does not exist or does not select the Pod",
-					v1.MonitorAnnotation, name))
+				fmt.Sprintf("memory is not raised: the annotation %s names the AppMonitor %q, "+
+					"which does not exist or does not select the Pod", v1.MonitorAnnotation, name))
 		}
 	}
 }

@@ -73,7 +73,8 @@ func TestAContainerAtTheThresholdIsRaisedByOneRollout(t *testing.T) {
 	m := w.reconcile("johnny-cache")
 	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
 	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "container memhog from 256Mi/384Mi to 512Mi/768Mi: 288Mi")
-	if got := m.Status.LastChange; got == nil || got.Action != v1.ActionRaise || got.Workload != "Deployment/memhog" || got.Reason != "AboveThreshold" ||
+	if got := m.Status.LastChange; got == nil || got.Action != v1.ActionRaise ||
+		got.Workload != "Deployment/memhog" || got.Reason != "AboveThreshold" ||
 		got.From.Limit.String() != "384Mi" || got.To.Limit.String() != "768Mi" || got.To.Request.String() != "512Mi" {
 		t.Errorf("last change is %+v", got)
 	}
@@ -120,7 +121,8 @@ func TestARaiseTouchesTheTwoMemoryFieldsOnly(t *testing.T) {
 		if f.Manager != workload.FieldManager {
 			continue
 		}
-		const owned = `{"f:metadata":{"f:annotations":{".":{},"f:app-monitor.kubedemo.com/record":{}}},"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":` +
+		const owned = `{"f:metadata":{"f:annotations":{".":{},"f:app-monitor.kubedemo.com/record":{}}},` +
+			`"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":` +
 			`{"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:memory":{}}}}}}}}}`
 		if got := f.FieldsV1.GetRawString(); got != owned {
 			t.Errorf("the operator owns %s\nwant %s", got, owned)

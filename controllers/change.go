@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"slices"
 	"time"
 
 	"github.com/kubedemo/memhog-operator/internal/scaling"
@@ -15,7 +14,9 @@ func (d decision) change(now time.Time) workload.Change {
 	switch d.Action {
 	case scaling.Raise:
 		record := d.record
-		record.Raises = d.counting(now)
+		if d.observed.History.Levelled(now, d.policy.Budget.LevelAfter()) {
+			record.Raises = nil // they led to a level, and count no longer
+		}
 		record.OOMKilledAt = d.observed.OOMKilledAt
 		c.Record = record.Raised(from, to, replicaSet, now)
 	case scaling.Lower:
@@ -26,15 +27,4 @@ func (d decision) change(now time.Time) workload.Change {
 		// Hold changes nothing, and is never asked.
 	}
 	return c
-}
-
-// counting returns the earlier raises that still count for the growth budget: those within its window, and none once
-// use has levelled off.
-func (d decision) counting(now time.Time) []time.Time {
-	if d.observed.History.Levelled(now) {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(d.record.Raises), func(at time.Time) bool {
-		return now.Sub(at) >= d.policy.Budget.Window
-	})
 }

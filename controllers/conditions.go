@@ -76,7 +76,8 @@ func conflicted(o observation) metav1.Condition {
 	}
 	return metav1.Condition{
 		Type: v1.ConditionConflicted, Status: metav1.ConditionTrue, Reason: v1.ReasonClaimedByOther,
-		Message: fmt.Sprintf("Pods annotated %s: %q belong to the older AppMonitor %q; name this one in a Pod's annotation to own it, or set spec.selector",
+		Message: fmt.Sprintf("Pods annotated %s: %q belong to the older AppMonitor %q; "+
+			"name this one in a Pod's annotation to own it, or set spec.selector",
 			v1.MonitorAnnotation, v1.MonitorAny, o.rival),
 	}
 }

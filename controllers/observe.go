@@ -153,6 +153,8 @@ func (r *AppMonitorReconciler) observeDeployment(seen *container, c corev1.Conta
 		}
 	case workload.TakenBack:
 		o.Overridden = true
+		// While Pods are still replaced, this may be an old one that lingers.
+		o.RolloutInProgress = o.RolloutInProgress || workload.RollingOut(d)
 	default:
 		return
 	}

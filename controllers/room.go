@@ -52,6 +52,7 @@ func (r *room) bounds(ctx context.Context, c container) (scaling.Bounds, error) 
 	}
 	if r.wholeCluster {
 		b.Node.Request = workload.NodeBound(r.nodes, r.requested, c.deployment, pod, c.name)
+		b.Node.Limit = workload.LargestNode(r.nodes)
 	}
 	return b, nil
 }

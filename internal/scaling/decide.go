@@ -43,8 +43,9 @@ type Decision struct {
 //	9. otherwise: hold, Normal
 //
 // A raise is held when nothing can give another size (the obstacle), when somebody else put the last one back
-// (Overridden), within the cooldown (Cooldown; an OOM kill does not wait), when there were too many (GrowthBudgetExhausted),
-// and when no useful step is left below a ceiling (AtMaximum, AtLimitRange, QuotaExceeded, NodeFull).
+// (Overridden), within the cooldown (Cooldown; neither an OOM kill waits, nor a forecast that can be answered without a
+// restart), when there were too many (GrowthBudgetExhausted), and when no useful step is left below a ceiling (AtMaximum,
+// AtLimitRange, QuotaExceeded, NodeFull).
 //
 // An OOM kill and a larger durable size come before the question for a sample, because a container in a crash loop, or
 // one that has just started, has none.
@@ -67,7 +68,7 @@ func Decide(p Policy, o Observation, now time.Time) Decision {
 	case o.Durable.Limit > o.Size.Limit:
 		return catchUp(p, o)
 	case o.oomKilled(now):
-		return raise(p, o, now, o.Size.Limit, ReasonOOMKilled)
+		return raise(p, o, now, o.Size.Limit, ReasonOOMKilled, true)
 	default:
 		return decideByUse(p, o, now)
 	}
@@ -85,10 +86,10 @@ func decideByUse(p Policy, o Observation, now time.Time) Decision {
 		need = max(need, o.Size.Limit)
 	}
 	if p.reached(o.Sample.Bytes, o.Size.Limit) {
-		return raise(p, o, now, need, ReasonAboveThreshold)
+		return raise(p, o, now, need, ReasonAboveThreshold, runsOut && !o.Disruptive)
 	}
 	if runsOut {
-		return raise(p, o, now, need, ReasonForecastOOM)
+		return raise(p, o, now, need, ReasonForecastOOM, !o.Disruptive)
 	}
 	if target, idle := o.idle(p, now); idle {
 		return Decision{Action: Lower, Reason: ReasonIdle, Target: target}
@@ -113,14 +114,15 @@ func (o Observation) urgent(p Policy, now time.Time) bool {
 	return !o.Disruptive && !o.Sample.stale(now, p.MaxSampleAge) && o.runsOut(p, now)
 }
 
-// raise asks for the size that the need in bytes is below the threshold of, as far as that can be had.
-func raise(p Policy, o Observation, now time.Time, need int64, why Reason) Decision {
+// raise asks for the size that the need in bytes is below the threshold of, as far as that can be had. What is urgent
+// does not wait for the cooldown.
+func raise(p Policy, o Observation, now time.Time, need int64, why Reason, urgent bool) Decision {
 	switch {
 	case o.Obstacle != "":
 		return hold(o, o.Obstacle)
 	case o.Overridden:
 		return hold(o, ReasonOverridden)
-	case why != ReasonOOMKilled && o.cooling(now, p.Cooldown):
+	case !urgent && o.cooling(now, p.Cooldown):
 		return hold(o, ReasonCooldown)
 	case p.Budget.spent(o, now):
 		return hold(o, ReasonGrowthBudgetExhausted)

@@ -8,8 +8,10 @@ import (
 )
 
 func FuzzDecide(f *testing.F) {
-	f.Add(0.75, 2.0, int64(256*mebibyte), int64(384*mebibyte), int64(290*mebibyte), int64(0), int64(time.Minute), int64(0), int64(0), byte(4))
-	f.Add(1.0, math.Nextafter(1, 2), int64(0), int64(1), int64(mebibyte-1), int64(time.Second), int64(time.Minute), int64(1), int64(1), byte(4))
+	f.Add(0.75, 2.0, int64(256*mebibyte), int64(384*mebibyte), int64(290*mebibyte), int64(0), int64(time.Minute),
+		int64(0), int64(0), byte(4))
+	f.Add(1.0, math.Nextafter(1, 2), int64(0), int64(1), int64(mebibyte-1), int64(time.Second), int64(time.Minute),
+		int64(1), int64(1), byte(4))
 	f.Add(math.NaN(), 2.0, int64(1), int64(1), int64(1), int64(0), int64(0), int64(0), int64(0), byte(4))
 	f.Add(0.75, math.NaN(), int64(1), int64(1), int64(1), int64(-1), int64(0), int64(0), int64(0), byte(4))
 	f.Add(math.SmallestNonzeroFloat64, math.MaxFloat64, int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64),
@@ -26,7 +28,9 @@ func FuzzDecide(f *testing.F) {
 			seen: Observation{
 				Size: Memory{Request: request, Limit: limit}, Declared: Memory{Request: request / 2, Limit: limit / 2},
 				Sample: Sample{Bytes: used, Time: noon.Add(-time.Duration(age))}, History: &History{},
-				Bounds: Bounds{Node: Memory{Request: room}, Quota: Memory{Limit: ceiling}, LimitRange: Memory{Request: ceiling, Limit: room}},
+				Bounds: Bounds{
+					Node: Memory{Request: room}, Quota: Memory{Limit: ceiling}, LimitRange: Memory{Request: ceiling, Limit: room},
+				},
 				Raises: []time.Time{noon.Add(-time.Duration(age))}, LastChange: noon.Add(-time.Duration(span)),
 				Paused: flags&1 != 0, RolloutInProgress: flags&2 != 0, Obstacle: obstacle(flags&4 != 0),
 			},

@@ -7,16 +7,14 @@ import (
 
 const (
 	// remembered is how many samples a forecast is made from, and enough how few it can be made from: of four, one that
-	// is off does not yet decide (see Slope).
-	remembered = 12
+	// is off does not yet decide (see Slope). More would see growth later that begins after a rest.
+	remembered = 8
 	enough     = 4
 
 	// recent is how far back a sample still says something about the trend, and how long a gap between two may be.
 	recent = 10 * time.Minute
 
-	// levelAfter is how long use must have grown by less than levelGrowth to count as levelled off. What grows slower,
-	// one tenth in an hour, needs most of a day to double.
-	levelAfter  = 30 * time.Minute
+	// levelGrowth is the factor up to which use may grow and still counts as level.
 	levelGrowth = 1.05
 
 	// newGround is how far above all earlier use the newest must be for a forecast. What was survived before needs none:
@@ -90,9 +88,9 @@ func (h *History) Peak() (int64, bool) {
 	return max(h.peak, h.lastPeak), true
 }
 
-// Levelled is true when use has stopped growing.
-func (h *History) Levelled(now time.Time) bool {
-	return h != nil && h.count > 0 && now.Sub(h.markAt) >= levelAfter && now.Sub(h.newest().Time) <= recent
+// Levelled is true when use has not grown for so long.
+func (h *History) Levelled(now time.Time, since time.Duration) bool {
+	return h != nil && h.count > 0 && now.Sub(h.markAt) >= since && now.Sub(h.newest().Time) <= recent
 }
 
 // Period is the longest time between two recent samples, and so how old the newest may get; zero when it is not known.
@@ -107,10 +105,10 @@ func (h *History) Period() time.Duration {
 // Slope is the rate at which use grows into ground that it has not been on before, in bytes per second; zero when it
 // does not grow, or too little is known.
 //
-// It is the lesser of two medians of the slopes between all pairs of samples (Theil-Sen): of all that are remembered,
-// which a single outlier does not move, and of their newer half, which is flat again soon after a step. Use of 100Mi,
-// 110Mi, 120Mi and 130Mi, ten seconds apart, grows by 1Mi in a second; 100Mi, 100Mi, 100Mi and 200Mi by nothing yet, as
-// do 100Mi, 200Mi, 200Mi and 200Mi.
+// It is the median of the slopes between all pairs of samples (Theil-Sen) of the newer half of what is remembered, which
+// is flat again soon after a step, provided that the median of all, which a single outlier does not move, shows growth,
+// too. Use of 100Mi, 110Mi, 120Mi and 130Mi, ten seconds apart, grows by 1Mi in a second; 100Mi, 100Mi, 100Mi and 200Mi by
+// nothing yet, as do 100Mi, 200Mi, 200Mi and 200Mi.
 func (h *History) Slope() float64 {
 	if h == nil || h.count < enough {
 		return 0
@@ -128,7 +126,10 @@ func (h *History) Slope() float64 {
 	if newest.Bytes < highest(newer) || float64(newest.Bytes) <= float64(survived)*newGround {
 		return 0
 	}
-	return max(0, min(theilSen(samples), theilSen(newer)))
+	if theilSen(samples) <= 0 {
+		return 0
+	}
+	return max(0, theilSen(newer))
 }
 
 func highest(samples []Sample) int64 {

@@ -46,7 +46,8 @@ func TestTheSlopeIsRobust(t *testing.T) {
 		{"one outlier below growth", []int64{100, 110, 120, 130, 10, 150, 160, 170}, 1},
 		{"growth that has ended", []int64{100, 110, 120, 130, 140, 150, 150, 150, 150, 150, 150, 150}, 0},
 		{"growth that slows down counts as it is now", []int64{100, 120, 140, 160, 170, 175, 180, 185}, 0.5},
-		{"growth that has just begun is not believed in full", []int64{100, 100, 100, 100, 120, 140, 160, 180}, 1.2},
+		{"growth that begins after a rest", []int64{100, 100, 100, 100, 120, 140, 160, 180}, 2},
+		{"and has not been seen for long enough", []int64{100, 100, 100, 100, 100, 100, 120, 140}, 0},
 		{"a second tooth of a saw, as high as the first", []int64{100, 150, 200, 250, 100, 120, 140, 160, 180, 200, 220, 255}, 0},
 		{"a tooth that is still lower than the one before", []int64{100, 150, 200, 250, 150, 160, 170, 180, 190, 200, 210, 249}, 0},
 		{"the same with the first tooth out of sight", []int64{300, 100, 120, 140, 160, 180, 200, 220, 240, 260, 280, 290, 305}, 0},
@@ -137,7 +138,7 @@ func TestThePeakIsThatOfASpanSeenFromEndToEnd(t *testing.T) {
 
 func TestUseHasLevelledOffAfterHalfAnHourWithoutGrowth(t *testing.T) {
 	var none *History
-	if none.Levelled(noon) || (&History{}).Levelled(noon) {
+	if none.Levelled(noon, 0) || (&History{}).Levelled(noon, 0) {
 		t.Error("nothing has levelled off")
 	}
 	for _, tt := range []struct {
@@ -158,7 +159,7 @@ func TestUseHasLevelledOffAfterHalfAnHourWithoutGrowth(t *testing.T) {
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			h := history(every(5*time.Minute), tt.used...)
-			if got := h.Levelled(noon.Add(tt.later)); got != tt.want {
+			if got := h.Levelled(noon.Add(tt.later), 30*time.Minute); got != tt.want {
 				t.Errorf("%s: levelled off: %t, want %t", tt.reason, got, tt.want)
 			}
 		})

@@ -55,7 +55,7 @@ type Observation struct {
 	OOMKilledAt time.Time
 	// LastChange is when the operator last changed the workload; zero when it never did.
 	LastChange time.Time
-	// Raises are the times of the workload's raises, as far as they are remembered.
+	// Raises are the times of the workload's raises since use last levelled off, oldest first.
 	Raises []time.Time
 	// Bounds of what can be given.
 	Bounds Bounds

@@ -29,14 +29,20 @@ type Policy struct {
 	LowerAfter time.Duration
 }
 
-// Budget is how many raises within a window are taken for a load that grows. More are taken for a leak, unless use has
-// levelled off since the last of them.
+// Budget is how many raises within a window are taken for a load that grows. What wants more is a leak, and stays one
+// until its use levels off: it would otherwise get as many again in each window.
 type Budget struct {
 	// Raises that are allowed; zero means any number.
 	Raises int
 	// Window that they are counted in.
 	Window time.Duration
 }
+
+// levelPart is the part of the window, one of so many, for which use must not have grown to count as levelled off.
+const levelPart = 8
+
+// LevelAfter is how long use must not have grown: three hours in a window of a day.
+func (b Budget) LevelAfter() time.Duration { return b.Window / levelPart }
 
 // valid guards against a policy that did not pass the API server's validation. A NaN fails every comparison, hence
 // the positive form.
@@ -49,16 +55,16 @@ func (p Policy) reached(used, limit int64) bool {
 	return float64(used) >= p.Threshold*float64(limit)
 }
 
-// spent is true when no raise is left: as many as are allowed lie within the window, and use has not levelled off.
+// spent is true when no raise is left: as many as are allowed have once lain within a window, and use has not levelled
+// off.
 func (b Budget) spent(o Observation, now time.Time) bool {
-	if b.Raises <= 0 || o.History.Levelled(now) {
+	if b.Raises <= 0 || o.History.Levelled(now, b.LevelAfter()) {
 		return false
 	}
-	count := 0
-	for _, at := range o.Raises {
-		if now.Sub(at) < b.Window {
-			count++
+	for first, last := 0, b.Raises-1; last < len(o.Raises); first, last = first+1, last+1 {
+		if o.Raises[last].Sub(o.Raises[first]) < b.Window {
+			return true
 		}
 	}
-	return count >= b.Raises
+	return false
 }

@@ -11,11 +11,12 @@ import (
 func Together(decisions []Decision) int {
 	best, lowered := -1, 0
 	for i, d := range decisions {
-		switch {
-		case d.Action == Hold:
+		switch d.Action {
+		case Hold:
 			continue
-		case d.Action == Lower:
+		case Lower:
 			lowered++
+		case Raise, Rollback:
 		}
 		if best < 0 || stronger(d, decisions[best]) {
 			best = i

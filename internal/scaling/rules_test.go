@@ -81,6 +81,25 @@ func TestTheCooldownHoldsBackTheNextChange(t *testing.T) {
 		{"a change that is over", changed(time.Minute), raised(ReasonAboveThreshold, 512, 768)},
 		{"a change by a clock that is a little ahead", changed(-time.Second), held(ReasonCooldown)},
 		{"a change by a clock that is far ahead", changed(-time.Hour), raised(ReasonAboveThreshold, 512, 768)},
+		{"a forecast that can be answered without a restart does not wait", func(p *Policy, o *Observation) {
+			changed(0)(p, o)
+			p.Forecasts, o.History, o.Reaction = true, history(every(10*time.Second), 180, 220, 260, 300), time.Minute
+		}, raised(ReasonAboveThreshold, 512, 768)},
+		{"nor below the threshold", func(p *Policy, o *Observation) {
+			changed(0)(p, o)
+			p.Forecasts, o.History, o.Reaction = true, history(every(10*time.Second), 80, 120, 160, 200), time.Minute
+			o.Sample.Bytes = 200 * mebibyte
+		}, raised(ReasonForecastOOM, 512, 768)},
+		{"one that takes a restart does", func(p *Policy, o *Observation) {
+			changed(0)(p, o)
+			p.Forecasts, o.History, o.Reaction = true, history(every(10*time.Second), 180, 220, 260, 300), time.Minute
+			o.Disruptive = true
+		}, held(ReasonCooldown)},
+		{"above the threshold and below it", func(p *Policy, o *Observation) {
+			changed(0)(p, o)
+			p.Forecasts, o.History, o.Reaction = true, history(every(10*time.Second), 80, 120, 160, 200), time.Minute
+			o.Disruptive, o.Sample.Bytes = true, 200*mebibyte
+		}, held(ReasonCooldown)},
 		{"without a cooldown there is no wait", func(_ *Policy, o *Observation) {
 			o.LastChange, o.Sample.Bytes = noon, 300*mebibyte
 		}, raised(ReasonAboveThreshold, 512, 768)},
@@ -109,7 +128,7 @@ func TestAForecastActsBeforeTheThreshold(t *testing.T) {
 		{"a clock that is ahead gains no time", with(func(_ *Policy, o *Observation) {
 			o.Reaction, o.Sample.Time = 36*time.Second, noon.Add(10*time.Second)
 		}), raised(ReasonForecastOOM, 512, 768)},
-		{"a horizon of the user's takes the place of the reaction time", with(func(p *Policy, o *Observation) {
+		{"a horizon of the user's takes the place of the reaction time", with(func(p *Policy, _ *Observation) {
 			p.Horizon = 46 * time.Second
 		}), raised(ReasonForecastOOM, 512, 768)},
 		{"and may be shorter", with(func(p *Policy, o *Observation) {
@@ -121,7 +140,7 @@ func TestAForecastActsBeforeTheThreshold(t *testing.T) {
 		{"without a history there is none", with(func(_ *Policy, o *Observation) {
 			o.History, o.Reaction = nil, time.Hour
 		}), held(ReasonNormal)},
-		{"what does not grow never reaches the limit", with(func(p *Policy, o *Observation) {
+		{"what does not grow never reaches the limit", with(func(_ *Policy, o *Observation) {
 			o.History, o.Reaction = history(every(10*time.Second), 200, 200, 200, 200), 1000*time.Hour
 		}), held(ReasonNormal)},
 		{"a restart is not worth it below half of the limit", with(func(_ *Policy, o *Observation) {
@@ -161,17 +180,25 @@ func TestTheGrowthBudgetStopsALeak(t *testing.T) {
 		}
 	}
 	check(t, []situated{
+		{"no raise yet", raisedAgo(), raised(ReasonAboveThreshold, 512, 768)},
 		{"one of two raises", raisedAgo(time.Minute), raised(ReasonAboveThreshold, 512, 768)},
-		{"two of two", raisedAgo(time.Hour-1, time.Minute), held(ReasonGrowthBudgetExhausted)},
-		{"the first is out of the window", raisedAgo(time.Hour, time.Minute), raised(ReasonAboveThreshold, 512, 768)},
+		{"two of two, just within a window", raisedAgo(time.Hour-1, 0), held(ReasonGrowthBudgetExhausted)},
+		{"two, of which the first is out of the second's window", raisedAgo(time.Hour, 0), raised(ReasonAboveThreshold, 512, 768)},
+		{"a leak stays one when the window is over", raisedAgo(3*time.Hour, 150*time.Minute), held(ReasonGrowthBudgetExhausted)},
+		{"even if a raise came later", raisedAgo(9*time.Hour, 8*time.Hour+1, time.Minute), held(ReasonGrowthBudgetExhausted)},
+		{"and if one came long before", raisedAgo(99*time.Hour, 30*time.Minute, time.Minute), held(ReasonGrowthBudgetExhausted)},
 		{"more than are allowed, after the budget was made smaller", raisedAgo(3, 2, 1), held(ReasonGrowthBudgetExhausted)},
+		{"a budget of one", func(p *Policy, o *Observation) {
+			raisedAgo(time.Minute)(p, o)
+			p.Budget.Raises = 1
+		}, held(ReasonGrowthBudgetExhausted)},
 		{"use has levelled off since: it was no leak", func(p *Policy, o *Observation) {
 			raisedAgo(2*time.Minute, time.Minute)(p, o)
-			o.History = history(every(5*time.Minute), 300, 300, 300, 300, 300, 300, 300)
+			o.History = history(every(150*time.Second), 300, 300, 300, 300) // 7.5 minutes, an eighth of the window
 		}, raised(ReasonAboveThreshold, 512, 768)},
 		{"use has not levelled off yet", func(p *Policy, o *Observation) {
 			raisedAgo(2*time.Minute, time.Minute)(p, o)
-			o.History = history(every(5*time.Minute), 280, 300, 300, 300, 300, 300, 300)
+			o.History = history(every(150*time.Second-1), 300, 300, 300, 300)
 		}, held(ReasonGrowthBudgetExhausted)},
 		{"no budget bounds nothing", func(p *Policy, o *Observation) {
 			raisedAgo(3, 2, 1)(p, o)

@@ -103,6 +103,16 @@ func NodeBound(nodes []corev1.Node, requested map[string]int64, d *appsv1.Deploy
 	return max(1, most)
 }
 
+// LargestNode returns what the largest node has for Pods, in bytes; zero when no node is known. A limit above that would
+// protect nobody.
+func LargestNode(nodes []corev1.Node) int64 {
+	var largest int64
+	for i := range nodes {
+		largest = max(largest, nodes[i].Status.Allocatable.Memory().Value())
+	}
+	return largest
+}
+
 func takesPods(node *corev1.Node) bool {
 	return !node.Spec.Unschedulable && slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue

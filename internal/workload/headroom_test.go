@@ -204,6 +204,17 @@ func TestTheRoomiestNodeBoundsTheRequest(t *testing.T) {
 	}
 }
 
+func TestTheLargestNodeIsTheOneWithTheMostForPods(t *testing.T) {
+	nodes := make([]corev1.Node, 2)
+	nodes[0].Status.Allocatable, nodes[1].Status.Allocatable = memoryOf("2Gi"), memoryOf("1Gi")
+	if got := LargestNode(nodes); got != 2<<30 {
+		t.Errorf("the largest of 2Gi and 1Gi has %d", got)
+	}
+	if got := LargestNode(nil); got != 0 {
+		t.Errorf("no node has %d", got)
+	}
+}
+
 func TestASizeIsPutIntoResources(t *testing.T) {
 	before := corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}
 	after := two.In(before)

@@ -1,7 +1,6 @@
 package scaler
 
 import (
-	"slices"
 	"time"
 
 	"github.com/kubedemo/memhog-operator/internal/scaling"
@@ -76,7 +75,7 @@ func (o *ours) observe(c *world.Container) scaling.Observation {
 		OOMKilledAt:       c.OOMKilledAt(),
 		LastChange:        o.record.givenAt,
 		Raises:            o.record.raises,
-		Bounds:            scaling.Bounds{Node: scaling.Memory{Request: world.Node}},
+		Bounds:            scaling.Bounds{Node: scaling.Memory{Request: world.Node, Limit: world.Node}},
 		Reaction:          tickSeconds*time.Second + actuation(o.inPlace),
 		RolloutInProgress: c.Replacing(),
 		Disruptive:        !o.inPlace,
@@ -93,7 +92,10 @@ func (o *ours) observe(c *world.Container) scaling.Observation {
 func (o *ours) apply(second int, c *world.Container, d scaling.Decision, seen scaling.Observation) {
 	now := world.Time(second)
 	if d.Action == scaling.Raise {
-		o.record.raises = append(o.counting(now), now)
+		if o.history.Levelled(now, o.policy.Budget.LevelAfter()) {
+			o.record.raises = nil
+		}
+		o.record.raises = append(o.record.raises, now)
 		o.record.oomKilledAt = seen.OOMKilledAt
 	}
 	o.record.givenAt = now
@@ -102,17 +104,6 @@ func (o *ours) apply(second int, c *world.Container, d scaling.Decision, seen sc
 		return
 	}
 	c.Rollout(second, d.Target)
-}
-
-// counting returns the raises that still count for the growth budget: those within its window, and none once use has
-// levelled off.
-func (o *ours) counting(now time.Time) []time.Time {
-	if o.history.Levelled(now) {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(o.record.raises), func(at time.Time) bool {
-		return now.Sub(at) >= o.policy.Budget.Window
-	})
 }
 
 // note remembers what is worth telling.

@@ -1,0 +1,160 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+)
+
+func TestTheCooldownOutlivesTheOperatorAndAnOOMKillDoesNotWait(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Cooldown = &metav1.Duration{Duration: time.Hour} })
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.nextEvent()
+	pod2 := w.rollOut(d)
+	w.delete(pod)
+	w.restart()
+	w.clock.Step(time.Minute)
+	w.uses(pod2, "memhog", 700)
+	m := w.reconcile("m")
+	wantDecision(t, m, v1.ActionHold, "Cooldown")
+	w.wantNoEvent() // it passes by itself
+	wantCondition(t, m, v1.ConditionConstrained, metav1.ConditionFalse, v1.ReasonUnconstrained)
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+
+	killed(pod2, w.clock.Now())
+	must(t, live.Status().Update(t.Context(), pod2))
+	settle(t, pod2)
+	m = w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "1Gi/1536Mi"})
+	mustContain(t, w.nextEvent(), "Normal OOMKilled", "was OOM-killed at")
+	if got := m.Status.LastChange; got == nil || got.Reason != "OOMKilled" {
+		t.Errorf("the last change is %+v", got)
+	}
+}
+
+func TestALeakIsStoppedByItsBudget(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Cooldown = &metav1.Duration{} })
+	d, pod := w.deployment("leak", memory{"memhog", "256Mi", "384Mi"})
+	var m *v1.AppMonitor
+	for limit := int64(384); limit <= 3072; limit *= 2 {
+		w.clock.Step(5 * time.Minute)
+		w.uses(pod, "memhog", limit*9/10)
+		m = w.reconcile("m")
+		if limit < 3072 {
+			old := pod
+			pod = w.rollOut(d)
+			w.delete(old)
+			w.nextEvent()
+		}
+	}
+	w.wantSizes(d, map[string]string{"memhog": "2Gi/3Gi"}) // eight times as much, and no more
+	wantDecision(t, m, v1.ActionHold, "GrowthBudgetExhausted")
+	mustContain(t, w.nextEvent(), "Warning GrowthBudgetExhausted", "leak")
+	wantCondition(t, m, v1.ConditionConstrained, metav1.ConditionTrue, "GrowthBudgetExhausted")
+
+	killed(pod, w.clock.Now())
+	must(t, live.Status().Update(t.Context(), pod))
+	settle(t, pod)
+	w.restart()
+	w.uses(pod, "memhog", 3000)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "2Gi/3Gi"})
+
+	// A day later it still is a leak. Once its use levels off, for three hours, it was none.
+	w.clock.Step(24 * time.Hour)
+	w.uses(pod, "memhog", 2900)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "2Gi/3Gi"})
+	for range 3 * 60 / 5 {
+		w.clock.Step(5 * time.Minute)
+		w.uses(pod, "memhog", 2900)
+		m = w.reconcile("m")
+	}
+	w.wantSizes(d, map[string]string{"memhog": "4Gi/6Gi"})
+	wantCondition(t, m, v1.ConditionConstrained, metav1.ConditionFalse, v1.ReasonUnconstrained)
+}
+
+func TestAGitOpsControllerIsNotFought(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d := w.gitops("memhog")
+	pod := w.rollOut(d)
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	mustContain(t, w.nextEvent(), "AboveThreshold")
+	w.wantSizes(d, map[string]string{"memhog": "none/768Mi"})
+
+	w.gitops("memhog") // which makes the Deployment go back to the ReplicaSet, and the Pod, that it had
+	w.refresh(d)
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m") // in the middle of it
+	w.wantNoEvent()
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	var m *v1.AppMonitor
+	for range 10 {
+		w.clock.Step(time.Minute)
+		w.uses(pod, "memhog", 300)
+		m = w.reconcile("m")
+	}
+	w.wantSizes(d, map[string]string{"memhog": "none/384Mi"})
+	if w.writes.raises != 1 {
+		t.Errorf("wrote %d times, want once", w.writes.raises)
+	}
+	mustContain(t, w.nextEvent(), "Warning Overridden")
+	w.wantNoEvent()
+	wantCondition(t, m, v1.ConditionConstrained, metav1.ConditionTrue, "Overridden")
+	wantDecision(t, m, v1.ActionHold, "Overridden")
+
+	// A release of something else is another matter.
+	w.refresh(d)
+	d.Spec.Template.Spec.Containers[0].Image = "memhog:next"
+	w.update(d)
+	next := w.rollOut(d)
+	w.delete(pod)
+	w.uses(next, "memhog", 300)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "none/768Mi"})
+}
+
+func TestARolloutThatIsStuckIsRolledBackOnce(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.nextEvent()
+	w.setProgress(d, corev1.ConditionFalse, "ProgressDeadlineExceeded")
+	m := w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+	mustContain(t, w.nextEvent(), "Warning RolloutStuck", "rolled back memory of container memhog from 512Mi/768Mi to 256Mi/384Mi")
+	if got := m.Status.LastChange; got == nil || got.Action != v1.ActionRollback || got.From.Limit.String() != "768Mi" {
+		t.Errorf("the last change is %+v", got)
+	}
+
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	w.restart()
+	for range 3 {
+		w.clock.Step(5 * time.Minute)
+		w.uses(pod, "memhog", 300)
+		m = w.reconcile("m")
+	}
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+	wantDecision(t, m, v1.ActionHold, "RolloutStuck")
+	wantCondition(t, m, v1.ConditionConstrained, metav1.ConditionTrue, "RolloutStuck")
+	if m.Status.Raised != 0 {
+		t.Errorf("%d containers are raised, want none", m.Status.Raised)
+	}
+
+	w.clock.Step(time.Hour) // there may be room now
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+}
