@@ -29,7 +29,7 @@ func (c *Cluster) failed(ctx context.Context, cause error) error {
 // report shows the ends of the logs of what failed: the programs that ended, and
 // the node itself.
 func (c *Cluster) report() string {
-	const size = 2000
+	const size = 8 << 10 // room for a Go panic, whose message stands before its stack
 	all, _ := c.statuses()
 	var b strings.Builder
 	for _, name := range sortedKeys(all) {
