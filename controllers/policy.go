@@ -15,7 +15,7 @@ func (r *AppMonitorReconciler) policyOf(monitor *v1.AppMonitor, container string
 	return scaling.Policy{
 		Threshold:    own.ThresholdPercent / 100,
 		Multiplier:   own.Multiplier,
-		Off:          own.Off,
+		Disabled:     own.Disabled,
 		MaxSampleAge: r.MaxSampleAge,
 		MaxLimit:     own.MaxMemory,
 		Cooldown:     spec.CooldownOrDefault(),

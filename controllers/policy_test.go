@@ -14,7 +14,7 @@ func TestContainersHavePoliciesOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
 	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) {
 		s.Containers = []v1.ContainerPolicy{
-			{Name: "off", Mode: v1.SwitchOff},
+			{Name: "off", Mode: v1.SwitchDisabled},
 			{Name: "slow", MemMultiplier: ptr.To(1.5), MemThresholdPercent: ptr.To(50.0)},
 		}
 	})
@@ -78,7 +78,7 @@ func TestASelectorNarrowsWhatAnAppMonitorOwns(t *testing.T) {
 func TestMemoryIsLoweredWhenAllReplicasAreIdle(t *testing.T) {
 	w := newWorld(t)
 	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) {
-		s.ScaleDown = &v1.ScaleDown{Mode: v1.SwitchOn, After: &metav1.Duration{Duration: 10 * time.Minute}}
+		s.ScaleDown = &v1.ScaleDown{Mode: v1.SwitchEnabled, After: &metav1.Duration{Duration: 10 * time.Minute}}
 	})
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
 	w.uses(pod, "memhog", 300)

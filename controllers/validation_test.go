@@ -68,8 +68,8 @@ func TestTheAPIServerChecksPolicies(t *testing.T) {
 		threshold = "memThresholdPercent must be greater than 0 and at most 100 (percent of the memory limit)"
 		factor    = "memMultiplier must be greater than 1 and at most 10"
 		ceiling   = "maxMemory must be at least 1Mi"
-		ahead     = "forecast.horizon has no effect when forecast.mode is Off: set one of them only"
-		idle      = "scaleDown.after has no effect unless scaleDown.mode is On: set the mode to On, or leave after out"
+		ahead     = "forecast.horizon has no effect when forecast.mode is Disabled: set one of them only"
+		idle      = "scaleDown.after has no effect unless scaleDown.mode is Enabled: set the mode to Enabled, or leave after out"
 		boolean   = "must be of type string: \"boolean\""
 	)
 	namespace := newNamespace(t)
@@ -109,11 +109,11 @@ func TestTheAPIServerChecksPolicies(t *testing.T) {
 		{"a ceiling is a whole number", "maxMemory: 1048576.5", []string{"spec.maxMemory", "must be of type integer,string"}},
 
 		{"a container may override nothing", "containers: [{name: app}]", nil},
-		{"a container may be on", `containers: [{name: app, mode: "On"}]`, nil},
-		{"a container that is off may keep the rest", `containers: [{name: app, mode: "Off", memMultiplier: 3}]`, nil},
+		{"a container may be on", `containers: [{name: app, mode: Enabled}]`, nil},
+		{"a container that is off may keep the rest", `containers: [{name: app, mode: Disabled, memMultiplier: 3}]`, nil},
 		{"no other mode of a container is known", "containers: [{name: app, mode: Auto}]",
-			[]string{"spec.containers[0].mode", `"Auto"`, `"On", "Off"`}},
-		{"YAML takes Off without quotes for a boolean", "containers: [{name: app, mode: Off}]",
+			[]string{"spec.containers[0].mode", `"Auto"`, `"Enabled", "Disabled"`}},
+		{"YAML takes Off for a boolean", "containers: [{name: app, mode: Off}]",
 			[]string{"spec.containers[0].mode", boolean}},
 		{"a container's threshold at the upper bound", "containers: [{name: app, memThresholdPercent: 100}]", nil},
 		{"a container's threshold near the lower bound", "containers: [{name: app, memThresholdPercent: 0.01}]", nil},
@@ -155,10 +155,10 @@ func TestTheAPIServerChecksPolicies(t *testing.T) {
 		{"31 containers", containers(31), []string{"spec.containers", "must have at most 30 items"}},
 
 		{"a forecast may be Auto", "forecast: {mode: Auto}", nil},
-		{"a forecast may be Off", `forecast: {mode: "Off"}`, nil},
+		{"a forecast may be Off", `forecast: {mode: Disabled}`, nil},
 		{"a forecast may have a horizon only", "forecast: {horizon: 30s}", nil},
-		{"no other mode of a forecast is known", `forecast: {mode: "On"}`, []string{"spec.forecast.mode", `"On"`, `"Auto", "Off"`}},
-		{"without a forecast a horizon means nothing", `forecast: {mode: "Off", horizon: 30s}`, []string{"spec.forecast.horizon", ahead}},
+		{"no other mode of a forecast is known", `forecast: {mode: Enabled}`, []string{"spec.forecast.mode", `"Enabled"`, `"Auto", "Disabled"`}},
+		{"without a forecast a horizon means nothing", `forecast: {mode: Disabled, horizon: 30s}`, []string{"spec.forecast.horizon", ahead}},
 
 		{"a budget of one raise", "growthBudget: {raises: 1}", nil},
 		{"a budget of 100 raises", "growthBudget: {raises: 100}", nil},
@@ -168,13 +168,13 @@ func TestTheAPIServerChecksPolicies(t *testing.T) {
 			[]string{"spec.growthBudget.raises", "101", "less than or equal to 100"}},
 		{"raises are whole", "growthBudget: {raises: 1.5}", []string{"spec.growthBudget.raises", "must be of type integer"}},
 
-		{"scaling down may be on", `scaleDown: {mode: "On"}`, nil},
-		{"scaling down may be off", `scaleDown: {mode: "Off"}`, nil},
-		{"scaling down may be on, with a time", `scaleDown: {mode: "On", after: 48h}`, nil},
-		{"no other mode of scaling down is known", "scaleDown: {mode: Auto}", []string{"spec.scaleDown.mode", `"Auto"`, `"On", "Off"`}},
+		{"scaling down may be on", `scaleDown: {mode: Enabled}`, nil},
+		{"scaling down may be off", `scaleDown: {mode: Disabled}`, nil},
+		{"scaling down may be on, with a time", `scaleDown: {mode: Enabled, after: 48h}`, nil},
+		{"no other mode of scaling down is known", "scaleDown: {mode: Auto}", []string{"spec.scaleDown.mode", `"Auto"`, `"Enabled", "Disabled"`}},
 		{"YAML takes On without quotes for a boolean", "scaleDown: {mode: On}", []string{"spec.scaleDown.mode", boolean}},
 		{"a time alone does not turn scaling down on", "scaleDown: {after: 48h}", []string{"spec.scaleDown.after", idle}},
-		{"a time means nothing when scaling down is off", `scaleDown: {mode: "Off", after: 48h}`, []string{"spec.scaleDown.after", idle}},
+		{"a time means nothing when scaling down is off", `scaleDown: {mode: Disabled, after: 48h}`, []string{"spec.scaleDown.after", idle}},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			_, err := created(t, namespace, ancestorManifest+"  "+tc.spec+"\n")
@@ -197,7 +197,7 @@ func TestTheAPIServerChecksDurations(t *testing.T) {
 			[]string{"0.999s", "999ms", "1h0m0.001s"}, "forecast.horizon must be from 1s to 1h"},
 		{"spec.growthBudget.window", "growthBudget: {window: %q}", []string{"1m", "720h", "2592000s", "1h30m"},
 			[]string{"59.999s", "720h0m0.001s", "43201m"}, "growthBudget.window must be from 1m to 720h"},
-		{"spec.scaleDown.after", `scaleDown: {mode: "On", after: %q}`, []string{"10m", "720h", "719h59m59.999999999s", "1.5h"},
+		{"spec.scaleDown.after", `scaleDown: {mode: Enabled, after: %q}`, []string{"10m", "720h", "719h59m59.999999999s", "1.5h"},
 			[]string{"9m59.999s", "721h"}, "scaleDown.after must be from 10m to 720h"},
 	} {
 		try := func(value string, want ...string) {
@@ -231,10 +231,10 @@ func TestTheAPIServerFillsInDefaults(t *testing.T) {
 	}{
 		{"the ancestor's manifest", "", map[string]any{}},
 		{"empty policies", "containers: [{name: app}]\n  forecast: {}\n  growthBudget: {}\n  scaleDown: {}", map[string]any{
-			"containers":   []any{map[string]any{"name": "app", "mode": "On"}},
+			"containers":   []any{map[string]any{"name": "app", "mode": "Enabled"}},
 			"forecast":     map[string]any{"mode": "Auto"},
 			"growthBudget": map[string]any{},
-			"scaleDown":    map[string]any{"mode": "Off"},
+			"scaleDown":    map[string]any{"mode": "Disabled"},
 		}},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -345,12 +345,12 @@ const everything = `selector: {matchLabels: {tier: backend}}
   strategy: Rollout
   maxMemory: 4Gi
   containers:
-  - {name: log-shipper, mode: "Off"}
+  - {name: log-shipper, mode: Disabled}
   - {name: app, memThresholdPercent: 60, memMultiplier: 1.5, maxMemory: 8Gi}
   cooldown: 5m
   forecast: {mode: Auto, horizon: 30s}
   growthBudget: {raises: 5, window: 12h}
-  scaleDown: {mode: "On", after: 48h}`
+  scaleDown: {mode: Enabled, after: 48h}`
 
 func containers(n int) string {
 	entries := make([]string, n)

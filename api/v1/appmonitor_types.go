@@ -79,7 +79,7 @@ type AppMonitorSpec struct {
 	// containers are exceptions for containers of certain names, in whichever
 	// owned Pod they are; at most 30. Default: none, all containers are treated
 	// alike. What an entry leaves out is that of the spec.
-	// Example: [{name: log-shipper, mode: "Off"}, {name: app, maxMemory: 2Gi}].
+	// Example: [{name: log-shipper, mode: Disabled}, {name: app, maxMemory: 2Gi}].
 	// +kubebuilder:validation:MaxItems=30
 	// +listType=map
 	// +listMapKey=name
@@ -121,7 +121,7 @@ type AppMonitorSpec struct {
 
 	// scaleDown gives back memory that was raised and is no longer needed.
 	// Default: off, what was raised stays raised.
-	// Example: {mode: "On", after: 48h}.
+	// Example: {mode: Enabled, after: 48h}.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Scale down",xDescriptors="urn:alm:descriptor:com.tectonic.ui:advanced"
 	ScaleDown *ScaleDown `json:"scaleDown,omitempty"`

@@ -44,7 +44,7 @@ func (s *AppMonitorSpec) CooldownOrDefault() time.Duration {
 
 // ForecastEnabled is true unless the forecast is switched off.
 func (s *AppMonitorSpec) ForecastEnabled() bool {
-	return cmp.Or(ptr.Deref(s.Forecast, Forecast{}).Mode, ForecastAuto) != ForecastOff
+	return cmp.Or(ptr.Deref(s.Forecast, Forecast{}).Mode, ForecastAuto) != ForecastDisabled
 }
 
 // ForecastHorizon is how far ahead the forecast looks; false when that is the operator's own reaction time, which only
@@ -82,7 +82,7 @@ func defaultRaises(multiplier float64) int {
 // ever is.
 func (s *AppMonitorSpec) ScaleDownAfter() (time.Duration, bool) {
 	down := ptr.Deref(s.ScaleDown, ScaleDown{})
-	if cmp.Or(down.Mode, SwitchOff) != SwitchOn {
+	if cmp.Or(down.Mode, SwitchDisabled) != SwitchEnabled {
 		return 0, false
 	}
 	return duration(down.After, DefaultScaleDownAfter), true
@@ -91,8 +91,8 @@ func (s *AppMonitorSpec) ScaleDownAfter() (time.Duration, bool) {
 // EffectivePolicy is what holds for one container: the spec, but for what the container's own entry says.
 // +kubebuilder:object:generate=false
 type EffectivePolicy struct {
-	// Off is true when the container is to be left as it is.
-	Off bool
+	// Disabled is true when the container is to be left as it is.
+	Disabled bool
 	// ThresholdPercent is the use, in percent of the limit, at which memory is raised.
 	ThresholdPercent float64
 	// Multiplier is the factor of one raise.
@@ -110,7 +110,7 @@ func (s *AppMonitorSpec) ContainerPolicy(name string) EffectivePolicy {
 	}
 	for i := range s.Containers {
 		if c := &s.Containers[i]; c.Name == name {
-			p.Off = cmp.Or(c.Mode, SwitchOn) == SwitchOff
+			p.Disabled = cmp.Or(c.Mode, SwitchEnabled) == SwitchDisabled
 			p.ThresholdPercent = ptr.Deref(c.MemThresholdPercent, p.ThresholdPercent)
 			p.Multiplier = ptr.Deref(c.MemMultiplier, p.Multiplier)
 			p.MaxMemory = bytes(c.MaxMemory, p.MaxMemory)

@@ -50,7 +50,7 @@ func TestASpecAnswersWithItsDefaults(t *testing.T) {
 		{"a strategy", AppMonitorSpec{Strategy: StrategyInPlace}, func(a *answers) { a.Strategy = StrategyInPlace }},
 		{"a cooldown", AppMonitorSpec{Cooldown: lasting(time.Hour)}, func(a *answers) { a.Cooldown = time.Hour }},
 		{"no cooldown is not the default one", AppMonitorSpec{Cooldown: lasting(0)}, func(a *answers) { a.Cooldown = 0 }},
-		{"no forecast", AppMonitorSpec{Forecast: &Forecast{Mode: ForecastOff}}, func(a *answers) { a.Forecast = false }},
+		{"no forecast", AppMonitorSpec{Forecast: &Forecast{Mode: ForecastDisabled}}, func(a *answers) { a.Forecast = false }},
 		{"a horizon", AppMonitorSpec{Forecast: &Forecast{Mode: ForecastAuto, Horizon: lasting(time.Second)}}, func(a *answers) {
 			a.Horizon, a.HorizonSet = time.Second, true
 		}},
@@ -60,13 +60,13 @@ func TestASpecAnswersWithItsDefaults(t *testing.T) {
 		{"a budget's window only", AppMonitorSpec{GrowthBudget: &GrowthBudget{Window: lasting(time.Hour)}}, func(a *answers) {
 			a.Window = time.Hour
 		}},
-		{"scaling down", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchOn}}, func(a *answers) {
+		{"scaling down", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchEnabled}}, func(a *answers) {
 			a.ScaleDown, a.ScaleDownAfter = true, 24*time.Hour
 		}},
-		{"scaling down after an hour", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchOn, After: lasting(time.Hour)}}, func(a *answers) {
+		{"scaling down after an hour", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchEnabled, After: lasting(time.Hour)}}, func(a *answers) {
 			a.ScaleDown, a.ScaleDownAfter = true, time.Hour
 		}},
-		{"no scaling down, said in words", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchOff}}, func(*answers) {}},
+		{"no scaling down, said in words", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchDisabled}}, func(*answers) {}},
 	} {
 		want := preset
 		tc.want(&want)
@@ -95,8 +95,8 @@ func TestAContainerOverridesTheSpecFieldByField(t *testing.T) {
 		MemThresholdPercent: 75, MemMultiplier: 2, MaxMemory: ptr.To(resource.MustParse("1Gi")),
 		Containers: []ContainerPolicy{
 			{Name: "bursting", MemThresholdPercent: ptr.To(60.0)},
-			{Name: "large", MemMultiplier: ptr.To(1.25), MaxMemory: ptr.To(resource.MustParse("4Gi")), Mode: SwitchOn},
-			{Name: "off", Mode: SwitchOff, MemMultiplier: ptr.To(3.0)},
+			{Name: "large", MemMultiplier: ptr.To(1.25), MaxMemory: ptr.To(resource.MustParse("4Gi")), Mode: SwitchEnabled},
+			{Name: "off", Mode: SwitchDisabled, MemMultiplier: ptr.To(3.0)},
 		},
 	}
 	for _, tc := range []struct {
@@ -106,7 +106,7 @@ func TestAContainerOverridesTheSpecFieldByField(t *testing.T) {
 		{"any", EffectivePolicy{ThresholdPercent: 75, Multiplier: 2, MaxMemory: 1 << 30}},
 		{"bursting", EffectivePolicy{ThresholdPercent: 60, Multiplier: 2, MaxMemory: 1 << 30}},
 		{"large", EffectivePolicy{ThresholdPercent: 75, Multiplier: 1.25, MaxMemory: 4 << 30}},
-		{"off", EffectivePolicy{Off: true, ThresholdPercent: 75, Multiplier: 3, MaxMemory: 1 << 30}},
+		{"off", EffectivePolicy{Disabled: true, ThresholdPercent: 75, Multiplier: 3, MaxMemory: 1 << 30}},
 	} {
 		if diff := cmp.Diff(tc.want, spec.ContainerPolicy(tc.name)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)

@@ -37,26 +37,26 @@ const (
 	StrategyRollout Strategy = "Rollout"
 )
 
-// Switch turns a part of the policy on or off. In YAML both words need quotes: without, they are booleans.
-// +kubebuilder:validation:Enum="On";"Off"
+// Switch turns a part of the policy on or off, in words that YAML does not take for booleans.
+// +kubebuilder:validation:Enum=Enabled;Disabled
 type Switch string
 
 const (
-	// SwitchOn turns it on.
-	SwitchOn Switch = "On"
-	// SwitchOff turns it off.
-	SwitchOff Switch = "Off"
+	// SwitchEnabled turns it on.
+	SwitchEnabled Switch = "Enabled"
+	// SwitchDisabled turns it off.
+	SwitchDisabled Switch = "Disabled"
 )
 
 // ForecastMode says whether growth is foreseen.
-// +kubebuilder:validation:Enum="Auto";"Off"
+// +kubebuilder:validation:Enum=Auto;Disabled
 type ForecastMode string
 
 const (
 	// ForecastAuto raises ahead of a limit that would be reached within the horizon.
 	ForecastAuto ForecastMode = "Auto"
-	// ForecastOff raises at the threshold only.
-	ForecastOff ForecastMode = "Off"
+	// ForecastDisabled raises at the threshold only.
+	ForecastDisabled ForecastMode = "Disabled"
 )
 
 // ContainerPolicy is the exception for the containers of one name.
@@ -72,13 +72,12 @@ type ContainerPolicy struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Container name",xDescriptors="urn:alm:descriptor:com.tectonic.ui:text"
 	Name string `json:"name"`
 
-	// mode Off leaves the container as it is, whatever it uses; the rest of the
-	// entry is kept, and holds again with On. Default: On. In YAML the words need
-	// quotes, as On and Off without them are booleans, which are refused.
-	// Example: "Off", for a sidecar that may well be killed.
-	// +kubebuilder:default="On"
+	// mode Disabled leaves the container as it is, whatever it uses; the rest of
+	// the entry is kept, and holds again with Enabled. Default: Enabled.
+	// Example: Disabled, for a sidecar that may well be killed.
+	// +kubebuilder:default=Enabled
 	// +optional
-	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Container mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:On","urn:alm:descriptor:com.tectonic.ui:select:Off"}
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Container mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Enabled","urn:alm:descriptor:com.tectonic.ui:select:Disabled"}
 	Mode Switch `json:"mode,omitempty"`
 
 	// memThresholdPercent takes the place of the spec's for this container: a real
@@ -112,23 +111,23 @@ type ContainerPolicy struct {
 }
 
 // Forecast is how far ahead growth is foreseen.
-// +kubebuilder:validation:XValidation:rule="!has(self.horizon) || !has(self.mode) || self.mode != 'Off'",message="forecast.horizon has no effect when forecast.mode is Off: set one of them only",fieldPath=".horizon"
+// +kubebuilder:validation:XValidation:rule="!has(self.horizon) || !has(self.mode) || self.mode != 'Disabled'",message="forecast.horizon has no effect when forecast.mode is Disabled: set one of them only",fieldPath=".horizon"
 type Forecast struct {
 	// mode Auto raises a container (reason ForecastOOM) when its growth over the
-	// last samples would take it to its limit within the horizon; Off raises at
-	// memThresholdPercent only. Default: Auto. In YAML the word Off needs quotes,
-	// as without them it is a boolean, which is refused.
-	// Example: "Off", for a load that comes in short bursts well below the limit.
+	// last samples would take it to its limit within the horizon; Disabled raises
+	// at memThresholdPercent only. Default: Auto.
+	// Example: Disabled, for a load that comes in bursts well below the limit.
 	// +kubebuilder:default=Auto
 	// +optional
-	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Forecast mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Auto","urn:alm:descriptor:com.tectonic.ui:select:Off"}
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Forecast mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Auto","urn:alm:descriptor:com.tectonic.ui:select:Disabled"}
 	Mode ForecastMode `json:"mode,omitempty"`
 
 	// horizon is how far ahead to look. A duration from 1s to 1h. Default: the
 	// operator's own reaction time, as it measures it: the time between samples, a
 	// tick of the operator, and the time that a change takes to come into effect.
 	// A longer one raises earlier, and more often in vain; a shorter one than the
-	// operator's reaction time comes too late. It cannot be set when mode is Off.
+	// operator's reaction time comes too late. It cannot be set when mode is
+	// Disabled.
 	// Example: 30s raises a container of 384Mi that uses 200Mi and gains 8Mi a
 	// second, as it is 23s from its limit.
 	// +kubebuilder:validation:Type=string
@@ -172,23 +171,23 @@ type GrowthBudget struct {
 }
 
 // ScaleDown is when raised memory is given back.
-// +kubebuilder:validation:XValidation:rule="!has(self.after) || (has(self.mode) && self.mode == 'On')",message="scaleDown.after has no effect unless scaleDown.mode is On: set the mode to On, or leave after out",fieldPath=".after"
+// +kubebuilder:validation:XValidation:rule="!has(self.after) || (has(self.mode) && self.mode == 'Enabled')",message="scaleDown.after has no effect unless scaleDown.mode is Enabled: set the mode to Enabled, or leave after out",fieldPath=".after"
 type ScaleDown struct {
-	// mode On lowers a container (reason Idle) that has used far less than its
-	// limit for as long as after says; Off never lowers one. Default: Off. It
-	// never goes below the size that the workload declared itself, and lowers
-	// nothing within a day of an OOM kill. The lower size comes in the way that
-	// strategy says, which may mean a restart. In YAML the words need quotes, as
-	// On and Off without them are booleans, which are refused.
-	// Example: "On".
-	// +kubebuilder:default="Off"
+	// mode Enabled lowers a container (reason Idle) that has used far less than
+	// its limit for as long as after says; Disabled never lowers one. Default:
+	// Disabled. It never goes below the size that the workload declared itself,
+	// and lowers nothing within a day of an OOM kill. The lower size comes in the
+	// way that strategy says, which may mean a restart.
+	// Example: Enabled.
+	// +kubebuilder:default=Disabled
 	// +optional
-	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Scale down mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Off","urn:alm:descriptor:com.tectonic.ui:select:On"}
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Scale down mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Disabled","urn:alm:descriptor:com.tectonic.ui:select:Enabled"}
 	Mode Switch `json:"mode,omitempty"`
 
 	// after is how long the use must have been far below the limit without a
 	// break. A duration from 10m to 720h (30 days). Default: 24h, so that a peak
-	// that comes once a day keeps its memory. It can be set only when mode is On.
+	// that comes once a day keeps its memory. It can be set only when mode is
+	// Enabled.
 	// Example: 168h, for a load that follows the week.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration

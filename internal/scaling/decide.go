@@ -30,7 +30,7 @@ type Decision struct {
 
 // Decide looks at one container. The first case that applies decides:
 //
-//	   a policy that makes no sense, a pause, a container that is off: hold, InvalidPolicy, Paused, Off
+//	   a policy that makes no sense, a pause, a container that is disabled: hold, InvalidPolicy, Paused, Disabled
 //	1. no memory limit: hold, NoLimit
 //	2. another size is on its way: hold, RolloutInProgress or ResizeInProgress, unless a resize is too small to last;
 //	   or it does not get through: back to the size before, RolloutStuck, and hold when that was done
@@ -55,8 +55,8 @@ func Decide(p Policy, o Observation, now time.Time) Decision {
 		return hold(o, ReasonInvalidPolicy)
 	case o.Paused:
 		return hold(o, ReasonPaused)
-	case p.Off:
-		return hold(o, ReasonOff)
+	case p.Disabled:
+		return hold(o, ReasonDisabled)
 	case o.Size.Limit <= 0:
 		return hold(o, ReasonNoLimit)
 	case o.RolloutInProgress:

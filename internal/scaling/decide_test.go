@@ -36,7 +36,7 @@ func TestDecideTakesTheFirstCaseThatApplies(t *testing.T) {
 	}{
 		{want: ReasonInvalidPolicy, cause: func(p *Policy, _ *Observation) { p.Multiplier = 1 }},
 		{want: ReasonPaused, cause: func(_ *Policy, o *Observation) { o.Paused = true }},
-		{want: ReasonOff, cause: func(p *Policy, _ *Observation) { p.Off = true }},
+		{want: ReasonDisabled, cause: func(p *Policy, _ *Observation) { p.Disabled = true }},
 		{want: ReasonNoLimit, cause: func(_ *Policy, o *Observation) { o.Size.Limit = 0 }},
 		{want: ReasonRolloutInProgress, cause: func(_ *Policy, o *Observation) { o.RolloutInProgress = true }},
 		{want: ReasonRolloutStuck, cause: func(_ *Policy, o *Observation) { o.RolloutStuck = true }},

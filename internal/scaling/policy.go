@@ -11,8 +11,8 @@ type Policy struct {
 	Threshold float64
 	// Multiplier is the factor of one raise, greater than 1.
 	Multiplier float64
-	// Off is true for a container that the user wants left alone.
-	Off bool
+	// Disabled is true for a container that the user wants left alone.
+	Disabled bool
 	// MaxSampleAge is the greatest age at which a sample is still acted on.
 	MaxSampleAge time.Duration
 	// MaxLimit is the ceiling of the limit in bytes; zero means none.

@@ -9,8 +9,8 @@ const (
 	ReasonInvalidPolicy Reason = "InvalidPolicy"
 	// ReasonPaused: the AppMonitor or the workload is paused.
 	ReasonPaused Reason = "Paused"
-	// ReasonOff: the AppMonitor leaves this container alone.
-	ReasonOff Reason = "Off"
+	// ReasonDisabled: the AppMonitor leaves this container alone.
+	ReasonDisabled Reason = "Disabled"
 	// ReasonNoLimit: the container has no memory limit, so there is nothing to compare its use with.
 	ReasonNoLimit Reason = "NoLimit"
 	// ReasonRolloutInProgress: a rollout is about to replace the container by one of another size.
@@ -60,7 +60,7 @@ const (
 // Reasons lists the whole vocabulary.
 func Reasons() []Reason {
 	return append([]Reason{
-		ReasonInvalidPolicy, ReasonPaused, ReasonOff, ReasonNoLimit, ReasonRolloutInProgress, ReasonResizeInProgress,
+		ReasonInvalidPolicy, ReasonPaused, ReasonDisabled, ReasonNoLimit, ReasonRolloutInProgress, ReasonResizeInProgress,
 		ReasonCatchUp, ReasonOOMKilled, ReasonStaleSample, ReasonAboveThreshold, ReasonForecastOOM, ReasonIdle, ReasonNormal,
 	}, Refusals()...)
 }

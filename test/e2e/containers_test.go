@@ -12,7 +12,7 @@ func TestEachContainerHasItsOwnPolicy(t *testing.T) {
 	monitor := s.monitorWith("exceptions", func(spec *v1.AppMonitorSpec) {
 		spec.Containers = []v1.ContainerPolicy{
 			{Name: "memhog", MemMultiplier: &factor},
-			{Name: "sidecar", Mode: v1.SwitchOff},
+			{Name: "sidecar", Mode: v1.SwitchDisabled},
 		}
 	})
 	// Both are above 75 % of their limits.
@@ -22,7 +22,7 @@ func TestEachContainerHasItsOwnPolicy(t *testing.T) {
 	monitor.HasRaised(1)
 	monitor.HasHeld(0)
 	monitor.Says("Constrained=False/Unconstrained")
-	s.IsDecided("Off", 3)
+	s.IsDecided("Disabled", 3)
 	hog.RolledOutOnce()
 	hog.DiffersOnlyInMemory()
 	s.NobodyDied()
