@@ -50,16 +50,14 @@ type Replica struct {
 // Of ten replicas at 384Mi, one at 768Mi stays alone. With five at 768Mi or more, all get 768Mi; with one that was
 // OOM-killed and got 1536Mi, all get that.
 func Promote(durable Memory, replicas []Replica) Memory {
-	larger := slices.DeleteFunc(slices.Clone(replicas), func(r Replica) bool { return r.Size.Limit <= durable.Limit })
-	slices.SortFunc(larger, func(a, b Replica) int { return cmp.Compare(b.Size.Limit, a.Size.Limit) })
-	for _, r := range larger {
-		if r.OOMKilled {
-			durable = r.Size
-			break
+	largestFirst := slices.SortedFunc(slices.Values(replicas), func(a, b Replica) int {
+		return cmp.Compare(b.Size.Limit, a.Size.Limit)
+	})
+	for i, r := range largestFirst {
+		half := 2*(i+1) >= len(replicas)
+		if (half || r.OOMKilled) && r.Size.Limit > durable.Limit {
+			return r.Size
 		}
-	}
-	if half := (len(replicas) + 1) / 2; half > 0 && len(larger) >= half && larger[half-1].Size.Limit > durable.Limit {
-		durable = larger[half-1].Size
 	}
 	return durable
 }

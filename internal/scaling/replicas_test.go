@@ -15,6 +15,7 @@ func TestReplicasOfOneSizeAreDecidedUponTogether(t *testing.T) {
 		{"nobody needs anything", []Decision{normal, normal}, -1},
 		{"one needs more", []Decision{normal, high, normal}, 1},
 		{"the largest need decides", []Decision{high, higher, high}, 1},
+		{"the first of them", []Decision{higher, high}, 0},
 		{"of equal needs the first", []Decision{normal, high, high}, 1},
 		{"all are idle: to the largest", []Decision{low, lower, low}, 1},
 		{"one is not idle", []Decision{low, normal, low}, -1},
