@@ -15,7 +15,7 @@ import (
 
 func TestAGitOpsControllerThatTakesARaiseBackIsNotFought(t *testing.T) {
 	s := tell(t)
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("peaceful", 75, 2)
 	git := s.gitOps(memhog(s).Small())
 	hog := git.hog
 

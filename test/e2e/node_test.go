@@ -17,7 +17,7 @@ import (
 func TestANodeThatIsAlmostFullCutsARaise(t *testing.T) {
 	ownOnly(t, "its nodes are for others, too")
 	s := prepare(t)
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("modest", 75, 2)
 	hog := memhog(s).Paused().Holds(300).Deploy().Runs()
 	s.alone()
 	s.otherNamespacesAreGone()

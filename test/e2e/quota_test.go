@@ -14,7 +14,7 @@ import (
 func TestAQuotaThatAllowsOnlyPartOfARaiseGetsThatPart(t *testing.T) {
 	s := tell(t)
 	s.quota("600Mi")
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("bounded", 75, 2)
 	hog := memhog(s).Holds(300).Deploy()
 
 	// Beside the old Pod, which takes 256Mi, the quota leaves the new one 344Mi.
@@ -30,7 +30,7 @@ func TestAQuotaThatAllowsOnlyPartOfARaiseGetsThatPart(t *testing.T) {
 func TestALimitRangeCutsARaise(t *testing.T) {
 	s := tell(t)
 	s.limitRange("144Mi")
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("bounded", 75, 2)
 	hog := memhog(s).Small().Deploy()
 
 	hog.BecomesSized("96Mi/144Mi")

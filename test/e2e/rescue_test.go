@@ -4,10 +4,10 @@ import "testing"
 
 func TestAGrowingContainerIsRescuedByOneRollout(t *testing.T) {
 	s := tell(t)
+	hog := memhog(s).Grows(2).From(270).To(448).Deploy()
+	hog.Reaches(270)
+	// From here to the threshold, 288 MiB, it is nine seconds: too little for the samples that a forecast takes.
 	johnny := s.sampleMonitor()
-	// It crosses the threshold, 288 MiB, 24 s after it started: too early for a forecast, which takes four samples, as a
-	// kubelet takes one every ten seconds at most.
-	hog := memhog(s).Grows(2).From(240).To(448).Deploy()
 
 	hog.IsGiven("512Mi/768Mi")
 	s.KernelKilledNothing() // while the old Pod is still there
