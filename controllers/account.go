@@ -16,25 +16,31 @@ import (
 type verdict struct {
 	action            scaling.Action
 	reason, limitedBy scaling.Reason
-	to                scaling.Memory
 	dryRun            bool
 }
 
-// account is the list of the latest decisions until the status shows it.
+// account is the list of the latest decisions. It is kept here and not in the status, of which the cache may hold an
+// older version than the one that was written last.
 type account struct {
 	// last verdict on each place: what is decided again is no news.
 	last map[place]verdict
-	// fresh are the entries that the status does not show yet, oldest first.
-	fresh []v1.Decision
-	// changed is the last change that the status does not show yet.
+	// entries of the status, newest first, and the last change.
+	entries []v1.Decision
 	changed *v1.Change
 }
 
+// resume takes up an account that was written before the operator was restarted: what it ends with is no news.
+func (a *account) resume(status *v1.AppMonitorStatus) {
+	if a.last == nil {
+		a.last, a.entries, a.changed = map[place]verdict{}, status.Decisions, status.LastChange
+	}
+}
+
 // note lists what is worth telling: what was changed, or would be, and what was refused.
-func (a *account) note(decisions []decision, done outcome, now time.Time) {
+func (a *account) note(held []decision, done outcome, now time.Time) {
 	for _, group := range done.changes {
 		for _, d := range group {
-			a.forget(d.place())
+			delete(a.last, d.place())
 			a.list(d, false, now)
 			a.changed = changeOf(d, now)
 		}
@@ -42,28 +48,25 @@ func (a *account) note(decisions []decision, done outcome, now time.Time) {
 	for _, d := range done.dry {
 		a.list(d, true, now)
 	}
-	for _, d := range decisions {
-		if _, worth := explanations[d.Reason]; worth && d.Action == scaling.Hold {
-			a.list(d, false, now)
-		}
+	for _, d := range held {
+		a.list(d, false, now)
 	}
 }
-
-func (a *account) forget(p place) { delete(a.last, p) }
 
 // list adds an entry, unless the last one on the same place says the same.
 func (a *account) list(d decision, dryRun bool, now time.Time) {
 	v := verdict{action: d.Action, reason: d.Reason, limitedBy: d.LimitedBy, dryRun: dryRun}
-	if d.Action != scaling.Hold {
-		v.to = d.Target
-	}
-	if known, ok := a.last[d.place()]; ok && known == v {
-		return
+	known, ok := a.last[d.place()]
+	if !ok {
+		known, ok = a.listed(d)
 	}
 	a.last[d.place()] = v
+	if ok && known == v {
+		return
+	}
 	from := memorySize(d.from())
 	entry := v1.Decision{
-		Time: metav1.NewTime(now), Workload: d.workloadName(), Container: d.name, Pod: d.pod.Name,
+		Time: seconds(now), Workload: d.workloadName(), Container: d.name, Pod: d.pod.Name,
 		Action: v1.Action(d.Action), Reason: string(d.Reason), LimitedBy: string(d.LimitedBy), DryRun: dryRun,
 		From: &from, Message: clip(d.because(), v1.MaxDecisionMessage),
 	}
@@ -74,53 +77,39 @@ func (a *account) list(d decision, dryRun bool, now time.Time) {
 	if !d.observed.Sample.Time.IsZero() {
 		entry.Used = resource.NewQuantity(d.observed.Sample.Bytes, resource.BinarySI)
 	}
-	a.fresh = append(a.fresh, entry)
+	a.entries = slices.Insert(a.entries, 0, entry)
+	a.entries = a.entries[:min(len(a.entries), v1.MaxDecisions)]
 }
 
-// write puts what is fresh before what the status has, as much as fits.
-func (a *account) write(status *v1.AppMonitorStatus) {
-	for _, entry := range a.fresh {
-		status.Decisions = slices.Insert(status.Decisions, 0, entry)
+// listed returns the latest entry on a container, which is all that is left of the last verdict after a restart. A change
+// that was made is over, and the same one may be made again.
+func (a *account) listed(d decision) (verdict, bool) {
+	i := slices.IndexFunc(a.entries, func(e v1.Decision) bool {
+		return e.Workload == d.workloadName() && e.Container == d.name
+	})
+	if i < 0 || a.entries[i].Action != v1.ActionHold && !a.entries[i].DryRun {
+		return verdict{}, false
 	}
-	status.Decisions = status.Decisions[:min(len(status.Decisions), v1.MaxDecisions)]
-	if a.changed != nil {
-		status.LastChange = a.changed
+	e := a.entries[i]
+	return verdict{
+		action: scaling.Action(e.Action), reason: scaling.Reason(e.Reason), limitedBy: scaling.Reason(e.LimitedBy), dryRun: e.DryRun,
+	}, true
+}
+
+// keepOnly drops the entries on workloads that are gone.
+func (a *account) keepOnly(exists func(workload string) bool) {
+	a.entries = slices.DeleteFunc(slices.Clone(a.entries), func(e v1.Decision) bool { return !exists(e.Workload) })
+	if a.changed != nil && !exists(a.changed.Workload) {
+		a.changed = nil
 	}
 }
 
-// written forgets what the status shows now.
-func (a *account) written() { a.fresh, a.changed = nil, nil }
-
-// resume takes up an account that was written before the operator was restarted: what it ends with is no news.
-func (a *account) resume(monitor *v1.AppMonitor, containers []container) {
-	if a.last != nil {
-		return
-	}
-	a.last = map[place]verdict{}
-	for _, c := range containers {
-		i := slices.IndexFunc(monitor.Status.Decisions, func(e v1.Decision) bool {
-			return e.Workload == c.workloadName() && e.Container == c.name
-		})
-		if i < 0 {
-			continue
-		}
-		e := monitor.Status.Decisions[i]
-		v := verdict{
-			action: scaling.Action(e.Action), reason: scaling.Reason(e.Reason), limitedBy: scaling.Reason(e.LimitedBy), dryRun: e.DryRun,
-		}
-		if e.To != nil {
-			v.to.Limit = e.To.Limit.Value()
-			if e.To.Request != nil {
-				v.to.Request = e.To.Request.Value()
-			}
-		}
-		a.last[c.place()] = v
-	}
-}
+// seconds is a time as the API server keeps it: with more, what was written would never equal what is read.
+func seconds(t time.Time) metav1.Time { return metav1.NewTime(t).Rfc3339Copy() }
 
 func changeOf(d decision, now time.Time) *v1.Change {
 	return &v1.Change{
-		Time: metav1.NewTime(now), Action: v1.Action(d.Action), Workload: d.workloadName(), Container: d.name,
+		Time: seconds(now), Action: v1.Action(d.Action), Workload: d.workloadName(), Container: d.name,
 		Reason: string(d.Reason), From: memorySize(d.from()), To: memorySize(d.Target),
 	}
 }

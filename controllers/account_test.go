@@ -6,6 +6,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -116,6 +117,19 @@ func TestTheListOfDecisionsIsBoundedAndOutlivesTheOperator(t *testing.T) {
 	}
 }
 
+func TestAnAccountIsTakenUpAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	w.deployment("limitless", memory{"memhog", "256Mi", ""})
+	w.reconcile("m")
+	before := w.writes.statuses
+	w.restart()
+	w.reconcile("m")
+	if wrote := w.writes.statuses - before; wrote != 0 {
+		t.Errorf("the status was written %d times, want never", wrote)
+	}
+}
+
 func TestARecordThatSomebodyBrokeIsWrittenAnew(t *testing.T) {
 	w := newWorld(t)
 	w.monitor("m", 75, 2)
@@ -128,4 +142,101 @@ func TestARecordThatSomebodyBrokeIsWrittenAnew(t *testing.T) {
 	now := &appsv1.Deployment{}
 	must(t, live.Get(t.Context(), client.ObjectKeyFromObject(d), now))
 	mustContain(t, now.Annotations[v1.RecordAnnotation], `"declared":{"request":"256Mi","limit":"384Mi"}`)
+}
+
+func TestReplicasThatDisagreeMoveNoCondition(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2, maxMemory("384Mi"), func(s *v1.AppMonitorSpec) { s.Cooldown = &metav1.Duration{Duration: 24 * time.Hour} })
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	second := w.pod("memhog-second", d.Spec.Template, pod.OwnerReferences...)
+	d.Annotations = map[string]string{v1.RecordAnnotation: `{"memhog":{"declared":{"limit":"384Mi"},"previous":{"limit":"384Mi"},` +
+		`"given":{"limit":"384Mi"},"givenAt":"` + w.clock.Now().UTC().Format(time.RFC3339) + `"}}`}
+	w.update(d)
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	killed(second, w.clock.Now()) // AtMaximum, while the other one cools down
+	must(t, live.Status().Update(t.Context(), second))
+	settle(t, second)
+	w.uses(pod, "memhog", 300)
+	m := w.reconcile("m")
+	wantDecision(t, m, v1.ActionHold, "AtMaximum")
+	before := w.writes.statuses
+	for range 60 {
+		w.clock.Step(5 * time.Second)
+		w.uses(pod, "memhog", 300)
+		w.uses(second, "memhog", 300)
+		w.reconcile("m")
+	}
+	if wrote := w.writes.statuses - before; wrote != 0 {
+		t.Errorf("the status was written %d times, want never", wrote)
+	}
+}
+
+func TestADryRunWhoseTargetMovesIsToldOnce(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Mode = v1.ModeDryRun })
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	before := w.writes.statuses
+	for _, used := range []int64{700, 300, 1500} {
+		w.clock.Step(5 * time.Second)
+		w.uses(pod, "memhog", used)
+		w.reconcile("m")
+	}
+	mustContain(t, w.nextEvent(), "Normal DryRun")
+	w.wantNoEvent()
+	if wrote := w.writes.statuses - before; wrote != 0 {
+		t.Errorf("the status was written %d times, want never", wrote)
+	}
+}
+
+func TestWhatIsSaidOfAWorkloadGoesWithIt(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	if m := w.reconcile("m"); len(m.Status.Decisions) != 1 || m.Status.LastChange == nil {
+		t.Fatalf("the status is %+v", m.Status)
+	}
+	w.delete(pod)
+	w.delete(d)
+	if m := w.reconcile("m"); len(m.Status.Decisions) != 0 || m.Status.LastChange != nil {
+		t.Errorf("of a workload that is gone the status says %+v", m.Status)
+	}
+}
+
+func TestWhatWasToldIsNoNewsWhenPodsComeAndGo(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("limitless", memory{"memhog", "256Mi", ""})
+	for range 3 {
+		for _, phase := range []corev1.PodPhase{corev1.PodRunning, corev1.PodPending} {
+			pod.Status.Phase = phase
+			must(t, live.Status().Update(t.Context(), pod))
+			settle(t, pod)
+			w.reconcile("m")
+			w.clock.Step(time.Minute)
+		}
+	}
+	mustContain(t, w.nextEvent(), "Warning NoLimit")
+	w.wantNoEvent()
+}
+
+func TestAStatusThatTheCacheShowsLateLosesNothing(t *testing.T) {
+	w := newWorld(t)
+	m := w.monitor("m", 75, 2)
+	stale := m.DeepCopy()
+	w.deployment("first", memory{"memhog", "256Mi", ""})
+	w.reconcile("m")
+	w.deployment("second", memory{"memhog", "256Mi", ""})
+	observed, err := w.reconciler.observe(t.Context(), stale, w.page("m"))
+	must(t, err)
+	decided, err := w.reconciler.decide(t.Context(), stale, observed)
+	must(t, err)
+	w.reconciler.announce(t.Context(), stale, w.page("m"), observed, decided, outcome{})
+	must(t, w.reconciler.report(t.Context(), stale, w.page("m"), observed))
+	must(t, live.Get(t.Context(), client.ObjectKeyFromObject(m), m))
+	if len(m.Status.Decisions) != 2 {
+		t.Errorf("%d decisions are listed, want 2", len(m.Status.Decisions))
+	}
 }

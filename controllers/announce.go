@@ -19,6 +19,11 @@ import (
 // longestNote is how many bytes of a note the API server takes in an Event.
 const longestNote = 1024
 
+// tellable are the holds that are worth telling, from the one that says most. What passes by itself comes last.
+var tellable = append(slices.DeleteFunc(scaling.Refusals(), func(r scaling.Reason) bool {
+	return r == scaling.ReasonCooldown
+}), scaling.ReasonNoLimit, scaling.ReasonCooldown)
+
 // explanations are what there is to know of the holds that a user can do something about, or should know of.
 var explanations = map[scaling.Reason]string{
 	scaling.ReasonNoLimit:               "it has no memory limit, so there is nothing to compare its use with",
@@ -39,23 +44,23 @@ func (r *AppMonitorReconciler) announce(ctx context.Context, monitor *v1.AppMoni
 	d decided, done outcome,
 ) {
 	now := r.Clock.Now()
-	page.account.resume(monitor, o.containers)
-	page.account.note(d.all, done, now)
-	page.needs.note(d.all, slices.Concat(done.changes...), now)
+	page.account.resume(&monitor.Status)
+	page.account.note(d.held, done, now)
+	page.needs.note(d.held, slices.Concat(done.changes...), now)
 	count(client.ObjectKeyFromObject(monitor), o, page, d, done, now)
-	r.announceRefusals(monitor, page, d.all)
+	r.announceRefusals(monitor, page, d.held)
 	r.announceStrays(monitor, page, o.strays)
 	for _, group := range done.changes {
 		r.announceChange(ctx, monitor, page, group)
 	}
 	for _, d := range done.dry {
-		if page.news(d.subject().GetUID(), fmt.Sprint("dry run of ", d.name, d.Target)) {
+		if page.news(d.subject().GetUID(), fmt.Sprint("dry run ", d.name, d.Action, d.Reason, d.LimitedBy)) {
 			r.event(d.subject(), monitor, corev1.EventTypeNormal, v1.ReasonDryRun, d.Action, "would have "+d.told())
 		}
 	}
 	for _, f := range done.failures {
 		logf.FromContext(ctx).Error(f.err, "changing memory failed", "deployment", f.deployment.Name)
-		r.event(f.deployment, monitor, corev1.EventTypeWarning, v1.ReasonRaiseFailed, scaling.Raise, oneLine(f.err))
+		r.event(f.deployment, monitor, corev1.EventTypeWarning, v1.ReasonChangeFailed, f.action, oneLine(f.err))
 	}
 }
 
@@ -69,7 +74,7 @@ func (r *AppMonitorReconciler) announceChange(ctx context.Context, monitor *v1.A
 			reasons = append(reasons, d.Reason)
 		}
 		notes[d.Reason] = append(notes[d.Reason], d.told())
-		logf.FromContext(ctx).Info("changed memory", "action", d.Action, "deployment", d.deployment.Name, "container", d.name,
+		logf.FromContext(ctx).Info("changed memory", "action", d.Action, "deployment", d.Deployment.Name, "container", d.name,
 			"from", sizeOf(d.from()), "to", sizeOf(d.Target), "used", mebibytes(d.observed.Sample.Bytes), "pod", d.pod.Name,
 			"reason", d.Reason, "limitedBy", d.LimitedBy)
 		// What was in the way of a raise may be so again, and is then news again.
@@ -80,7 +85,7 @@ func (r *AppMonitorReconciler) announceChange(ctx context.Context, monitor *v1.A
 		if reason == scaling.ReasonRolloutStuck {
 			kind = corev1.EventTypeWarning
 		}
-		r.event(group[0].deployment, monitor, kind, string(reason), actionOf(group, reason), strings.Join(notes[reason], "; "))
+		r.event(group[0].Deployment, monitor, kind, string(reason), actionOf(group, reason), strings.Join(notes[reason], "; "))
 	}
 }
 
@@ -100,17 +105,15 @@ func (d decision) told() string {
 
 // announceRefusals tells of each refusal once for each workload, however many replicas it has and however often it
 // comes and goes. A cooldown passes by itself.
-func (r *AppMonitorReconciler) announceRefusals(monitor *v1.AppMonitor, page *page, decisions []decision) {
+func (r *AppMonitorReconciler) announceRefusals(monitor *v1.AppMonitor, page *page, held []decision) {
 	type subject struct {
 		uid    types.UID
 		reason scaling.Reason
 	}
 	containers, objects := map[subject][]string{}, map[subject]client.Object{}
 	var order []subject
-	for _, d := range decisions {
-		_, explained := explanations[d.Reason]
-		if !explained || d.Action != scaling.Hold || d.Reason == scaling.ReasonCooldown ||
-			!page.news(d.subject().GetUID(), string(d.Reason)+" "+d.name) {
+	for _, d := range held {
+		if d.Reason == scaling.ReasonCooldown || !page.news(d.subject().GetUID(), string(d.Reason)+" "+d.name) {
 			continue
 		}
 		s := subject{uid: d.subject().GetUID(), reason: d.Reason}

@@ -12,6 +12,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -30,6 +31,7 @@ type outcome struct {
 
 type failure struct {
 	deployment *appsv1.Deployment
+	action     scaling.Action
 	err        error
 }
 
@@ -40,7 +42,7 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 	}
 	var done outcome
 	for _, group := range byDeployment(d.changes) {
-		deployment, now := group[0].deployment, r.Clock.Now()
+		deployment, now := group[0].Deployment, r.Clock.Now()
 		if page.wait(deployment.UID, now) {
 			continue
 		}
@@ -48,8 +50,10 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 		for _, d := range group {
 			changes = append(changes, d.change(now))
 		}
-		changed, err := workload.Write(ctx, r.Client, deployment, changes)
-		group = slices.DeleteFunc(group, func(d decision) bool { return !slices.Contains(changed, d.name) })
+		changed, err := workload.Write(ctx, r.Client, deployment, group[0].records, changes)
+		if err == nil {
+			group = slices.DeleteFunc(group, func(d decision) bool { return !slices.Contains(changed, d.name) })
+		}
 		switch {
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 			// The cache is behind: whoever wrote may have raised it already.
@@ -58,7 +62,7 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 		case err != nil:
 			done.failed++
 			if page.refuse(deployment.UID, deployment.Name, err, now) {
-				done.failures = append(done.failures, failure{deployment: deployment, err: err})
+				done.failures = append(done.failures, failure{deployment: deployment, action: group[0].Action, err: err})
 			}
 		case len(group) > 0:
 			page.accepted(deployment.UID)
@@ -81,10 +85,10 @@ func byDeployment(changes []decision) [][]decision {
 	var groups [][]decision
 	at := map[types.UID]int{}
 	for _, d := range changes {
-		i, ok := at[d.deployment.UID]
+		i, ok := at[d.Deployment.UID]
 		if !ok {
 			i = len(groups)
-			at[d.deployment.UID], groups = i, append(groups, nil)
+			at[d.Deployment.UID], groups = i, append(groups, nil)
 		}
 		groups[i] = append(groups[i], d)
 	}

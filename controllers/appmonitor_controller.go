@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +17,6 @@ import (
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/usage"
-	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // Samples is what a reconcile needs to know of memory use; usage.Sampler provides it.
@@ -42,6 +42,9 @@ type AppMonitorReconciler struct {
 	WholeCluster bool
 
 	ledger ledger
+	// nodes are shared by all AppMonitors.
+	nodesMu sync.Mutex
+	nodes   nodeRoom
 }
 
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors,verbs=list;watch
@@ -82,11 +85,6 @@ func (r *AppMonitorReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 func (r *AppMonitorReconciler) forget(monitor client.ObjectKey) {
 	r.ledger.forget(monitor)
 	forgetSeries(monitor)
-}
-
-// owners finds the Deployments of Pods.
-func (r *AppMonitorReconciler) owners() workload.Owners {
-	return workload.Owners{Reader: r.Client}
 }
 
 // annotatedPods lists the namespace's Pods that opted in.

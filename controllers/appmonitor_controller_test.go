@@ -295,7 +295,7 @@ func TestAnOldViewOfTheDeploymentOverwritesNothing(t *testing.T) {
 	d.Spec.Template.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("2Gi")
 	must(t, live.Update(t.Context(), d))
 
-	_, err := workload.Write(t.Context(), live, old, []workload.Change{{
+	_, err := workload.Write(t.Context(), live, old, nil, []workload.Change{{
 		Container: "memhog", Size: workload.Size{Request: 512 * mi, Limit: 768 * mi},
 	}})
 	if !apierrors.IsConflict(err) {
@@ -373,14 +373,14 @@ func TestARefusedRaiseIsSaidOnceAndTriedAgainEverMoreSeldom(t *testing.T) {
 	for range 60 {
 		w.uses(pod, "memhog", 300)
 		m := w.reconcile("m")
-		mustContain(t, wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonRaiseFailed), "forbidden", `"memhog"`)
+		mustContain(t, wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonChangeFailed), "forbidden", `"memhog"`)
 		w.clock.Step(5 * time.Second)
 	}
 	// After 0, 5, 15, 35, 75, 135, 195 and 255 of 300 seconds.
 	if w.writes.tries != 8 {
 		t.Errorf("tried %d times in five minutes, want 8", w.writes.tries)
 	}
-	mustContain(t, w.nextEvent(), "Warning RaiseFailed")
+	mustContain(t, w.nextEvent(), "Warning ChangeFailed")
 	if more := w.nextEvent(); more != "" {
 		t.Errorf("told again: %s", more)
 	}
@@ -407,7 +407,7 @@ func TestARefusalFadesWhenTheNeedIsGone(t *testing.T) {
 	w.clock.Step(refusalFades)
 	w.uses(pod, "memhog", 100)
 	m := w.reconcile("m")
-	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonRaiseFailed)
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonChangeFailed)
 	w.clock.Step(time.Second)
 	m = w.reconcile("m")
 	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)

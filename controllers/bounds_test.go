@@ -134,3 +134,26 @@ func TestTheRoomOfNodesIsKnownWhereAllPodsAre(t *testing.T) {
 		t.Errorf("limited by %q, want NodeFull", got.LimitedBy)
 	}
 }
+
+func TestTwoWorkloadsDoNotGetTheSameQuota(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d1, pod1 := w.deployment("first", memory{"memhog", "256Mi", "384Mi"})
+	d2, pod2 := w.deployment("second", memory{"memhog", "256Mi", "384Mi"})
+	hard := corev1.ResourceList{corev1.ResourceRequestsMemory: resource.MustParse("1200Mi")}
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "shared", Namespace: w.namespace}, Spec: corev1.ResourceQuotaSpec{Hard: hard},
+	}
+	must(t, live.Create(t.Context(), quota))
+	quota.Status = corev1.ResourceQuotaStatus{
+		Hard: hard, Used: corev1.ResourceList{corev1.ResourceRequestsMemory: resource.MustParse("512Mi")},
+	}
+	must(t, live.Status().Update(t.Context(), quota))
+	settle(t, quota)
+	w.uses(pod1, "memhog", 300)
+	w.uses(pod2, "memhog", 300)
+	w.reconcile("m")
+	// The first takes 512Mi of the 688Mi that are free, with both of its Pods there for a while.
+	w.wantSizes(d1, map[string]string{"memhog": "512Mi/768Mi"})
+	w.wantSizes(d2, map[string]string{"memhog": "256Mi/384Mi"})
+}

@@ -121,6 +121,9 @@ func stripReplicaSet(o any) (any, error) {
 	}
 	kept := &metav1.PartialObjectMetadata{TypeMeta: rs.TypeMeta, ObjectMeta: identity(rs.ObjectMeta)}
 	kept.OwnerReferences = rs.OwnerReferences
+	if record, ok := rs.Annotations[v1.RecordAnnotation]; ok {
+		kept.Annotations = map[string]string{v1.RecordAnnotation: record}
+	}
 	return kept, nil
 }
 

@@ -17,8 +17,13 @@ func (d decision) change(now time.Time) workload.Change {
 		if d.observed.History.Levelled(now, d.policy.Budget.LevelAfter()) {
 			record.Raises = nil // they led to a level, and count no longer
 		}
-		record.OOMKilledAt = d.observed.OOMKilledAt
+		if d.observed.OOMKilledAt.After(record.OOMKilledAt) {
+			record.OOMKilledAt = d.observed.OOMKilledAt
+		}
 		c.Record = record.Raised(from, to, replicaSet, now)
+		if d.busy && record.Previous.Limit > 0 {
+			c.Record.Previous = record.Previous // the present size has not got through yet
+		}
 	case scaling.Lower:
 		c.Record = d.record.Lowered(from, to, replicaSet, now)
 	case scaling.Rollback:

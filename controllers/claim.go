@@ -17,9 +17,9 @@ import (
 
 // claim is how an AppMonitor stands to the annotated Pods of its namespace.
 type claim struct {
-	// owned are the running Pods that the AppMonitor owns.
-	owned []corev1.Pod
-	// rival is the AppMonitor that owns Pods which this one claims too; empty when there is none.
+	// owned are the running Pods that the AppMonitor owns, and pending those that wait to run, by name.
+	owned, pending []corev1.Pod
+	// rival is the oldest AppMonitor that owns Pods which this one claims too; empty when there is none.
 	rival string
 	// strays are the Pods that name an AppMonitor which does not exist, or does not select them. Only the oldest
 	// AppMonitor is given them, so that one of them tells.
@@ -37,33 +37,47 @@ func claims(ctx context.Context, reader client.Reader, monitor *v1.AppMonitor) (
 	if err != nil {
 		return claim{}, err
 	}
-	selectors := make([]candidate, 0, len(monitors.Items))
-	var c claim
-	for i := range monitors.Items {
-		m := &monitors.Items[i]
-		selects, err := selectorOf(m)
-		if err != nil && m.Name == monitor.Name {
-			c.misread = err.Error()
-		}
-		if m.DeletionTimestamp == nil {
-			selectors = append(selectors, candidate{AppMonitor: m, selects: selects})
-		}
-	}
-	slices.SortFunc(selectors, older)
-	tells := len(selectors) > 0 && selectors[0].Name == monitor.Name
+	candidates, misread := candidatesOf(monitors.Items)
+	c := claim{misread: misread[monitor.Name]}
+	tells := len(candidates) > 0 && candidates[0].Name == monitor.Name
+	rivals := map[string]bool{}
+	// The cache gives them in any order, which must not decide anything.
+	slices.SortFunc(pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	for _, pod := range pods {
 		value := pod.Annotations[v1.MonitorAnnotation]
-		switch owner := ownerOf(&pod, selectors); {
-		case !running(&pod):
-		case owner == monitor.Name:
+		switch owner := ownerOf(&pod, candidates); {
+		case owner == monitor.Name && running(&pod):
 			c.owned = append(c.owned, pod)
+		case owner == monitor.Name && pending(&pod):
+			c.pending = append(c.pending, pod)
+		case !running(&pod):
 		case owner == "" && value != v1.MonitorAny && tells:
 			c.strays = append(c.strays, pod)
-		case value == v1.MonitorAny && claimedBy(&pod, monitor.Name, selectors):
-			c.rival = owner
+		case value == v1.MonitorAny && claimedBy(&pod, monitor.Name, candidates):
+			rivals[owner] = true
 		}
 	}
+	if i := slices.IndexFunc(candidates, func(m candidate) bool { return rivals[m.Name] }); i >= 0 {
+		c.rival = candidates[i].Name
+	}
 	return c, nil
+}
+
+// candidatesOf returns the AppMonitors that may own Pods, oldest first, and why the selectors of some cannot be understood.
+func candidatesOf(monitors []v1.AppMonitor) ([]candidate, map[string]string) {
+	candidates, misread := make([]candidate, 0, len(monitors)), map[string]string{}
+	for i := range monitors {
+		m := &monitors[i]
+		selects, err := selectorOf(m)
+		if err != nil {
+			misread[m.Name] = err.Error()
+		}
+		if m.DeletionTimestamp == nil {
+			candidates = append(candidates, candidate{AppMonitor: m, selects: selects})
+		}
+	}
+	slices.SortFunc(candidates, older)
+	return candidates, misread
 }
 
 // candidate is an AppMonitor that may own Pods.
@@ -119,6 +133,11 @@ func older(a, b candidate) int {
 // running leaves out Pods that have no memory use to speak of, or will be gone in a moment.
 func running(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil
+}
+
+// pending is true for a Pod that waits to run.
+func pending(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodPending && pod.DeletionTimestamp == nil
 }
 
 // paused is true for an object on which the user stopped all action. The value is read as operator-lib reads it.

@@ -36,7 +36,7 @@ func ready(monitor *v1.AppMonitor, o observation, refused []*refusal) metav1.Con
 		for _, r := range refused {
 			texts = append(texts, oneLine(r.err))
 		}
-		c.Reason, c.Message = v1.ReasonRaiseFailed, strings.Join(texts, "; ")
+		c.Reason, c.Message = v1.ReasonChangeFailed, strings.Join(texts, "; ")
 	case o.source == usage.Unavailable:
 		c.Reason, c.Message = v1.ReasonSourceUnavailable, o.failure
 	case monitor.Spec.ModeOrDefault() == v1.ModeDryRun:

@@ -1,7 +1,9 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
@@ -19,6 +21,8 @@ type decided struct {
 	all []decision
 	// changes are those that prevail: at most one for each container of a workload, whose replicas share a size.
 	changes []decision
+	// held are the holds that are worth telling: at most one for each container that is not changed.
+	held []decision
 }
 
 func (r *AppMonitorReconciler) decide(ctx context.Context, monitor *v1.AppMonitor, o observation) (decided, error) {
@@ -38,29 +42,39 @@ func (r *AppMonitorReconciler) decide(ctx context.Context, monitor *v1.AppMonito
 		}
 		d.all = append(d.all, one)
 	}
-	d.changes = prevailing(d.all)
+	d.settle()
 	return d, nil
 }
 
-// prevailing makes one decision for the replicas of each container.
-func prevailing(all []decision) []decision {
+// settle makes one decision for the replicas of each container.
+func (d *decided) settle() {
 	var order []place
 	groups := map[place][]decision{}
-	for _, d := range all {
-		if groups[d.place()] == nil {
-			order = append(order, d.place())
+	for _, one := range d.all {
+		if groups[one.place()] == nil {
+			order = append(order, one.place())
 		}
-		groups[d.place()] = append(groups[d.place()], d)
+		groups[one.place()] = append(groups[one.place()], one)
 	}
-	var changes []decision
 	for _, p := range order {
 		replicas := make([]scaling.Decision, 0, len(groups[p]))
-		for _, d := range groups[p] {
-			replicas = append(replicas, d.Decision)
+		for _, one := range groups[p] {
+			replicas = append(replicas, one.Decision)
 		}
 		if i := scaling.Together(replicas); i >= 0 {
-			changes = append(changes, groups[p][i])
+			d.changes = append(d.changes, groups[p][i])
+		} else if worst, ok := worstHeld(groups[p]); ok {
+			d.held = append(d.held, worst)
 		}
 	}
-	return changes
+}
+
+// worstHeld returns the hold among those of replicas that says most. A fixed order keeps replicas that are held for
+// different reasons from taking turns.
+func worstHeld(replicas []decision) (decision, bool) {
+	weight := func(d decision) int { return slices.Index(tellable, d.Reason) }
+	worst := slices.MinFunc(replicas, func(a, b decision) int {
+		return cmp.Compare(uint(weight(a)), uint(weight(b))) //nolint:gosec // what is not in the list comes last
+	})
+	return worst, weight(worst) >= 0
 }

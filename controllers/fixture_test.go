@@ -139,7 +139,7 @@ func (w *world) rollOut(d *appsv1.Deployment) *corev1.Pod {
 	name := fmt.Sprintf("%s-%d", d.Name, d.Generation)
 	rs := &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: name, Namespace: d.Namespace,
+			Name: name, Namespace: d.Namespace, Annotations: d.Annotations,
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
 		},
 		Spec: appsv1.ReplicaSetSpec{Selector: d.Spec.Selector, Template: d.Spec.Template},
@@ -150,6 +150,14 @@ func (w *world) rollOut(d *appsv1.Deployment) *corev1.Pod {
 	pod := w.pod(name, d.Spec.Template, *metav1.NewControllerRef(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet")))
 	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
 	return pod
+}
+
+// podOf is another Pod of the same ReplicaSet as one that is gone.
+func (w *world) podOf(d *appsv1.Deployment, like *corev1.Pod) *corev1.Pod {
+	w.t.Helper()
+	template := d.Spec.Template.DeepCopy()
+	template.Spec = *like.Spec.DeepCopy()
+	return w.pod(like.Name+"-again", *template, like.OwnerReferences...)
 }
 
 // setProgress writes the Deployment's Progressing condition.

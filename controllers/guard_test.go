@@ -158,3 +158,183 @@ func TestARolloutThatIsStuckIsRolledBackOnce(t *testing.T) {
 	w.reconcile("m")
 	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
 }
+
+func TestAGitOpsControllerIsNotFoughtOverTwoContainers(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d := w.gitops("a", "b")
+	first := w.rollOut(d)
+	w.uses(first, "a", 300)
+	w.reconcile("m")
+	second := w.rollOut(d)
+	w.delete(first)
+	w.clock.Step(time.Hour)
+	w.uses(second, "b", 300)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"a": "none/768Mi", "b": "none/768Mi"})
+
+	// The sync goes back to the first ReplicaSet, over and over.
+	w.delete(second)
+	back := w.podOf(d, first)
+	for range 5 {
+		w.gitops("a", "b")
+		w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+		w.clock.Step(time.Hour)
+		w.uses(back, "a", 300)
+		w.uses(back, "b", 300)
+		w.reconcile("m")
+	}
+	w.wantSizes(d, map[string]string{"a": "none/384Mi", "b": "none/384Mi"})
+	if w.writes.raises != 2 {
+		t.Errorf("wrote %d times, want twice", w.writes.raises)
+	}
+}
+
+func TestAnUndoIsNotOverruled(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	before := d.DeepCopy()
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	// The Deployment controller copies the Deployment's annotations to its newest ReplicaSet.
+	w.refresh(d)
+	w.delete(w.rollOut(d))
+
+	// kubectl rollout undo puts back the template, and all annotations, from before.
+	d.Annotations, d.Spec.Template = before.Annotations, before.Spec.Template
+	w.update(d)
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	w.clock.Step(time.Hour)
+	w.uses(pod, "memhog", 300)
+	m := w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+	wantDecision(t, m, v1.ActionHold, "Overridden")
+
+	// An empty record makes the operator start afresh.
+	w.refresh(d)
+	d.Annotations = map[string]string{v1.RecordAnnotation: "{}"}
+	w.update(d)
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+}
+
+func TestARolloutThatLeavesNoPodRunningIsRolledBack(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	next := w.rollOut(d)
+	w.delete(pod) // as with the strategy Recreate
+	next.Status = corev1.PodStatus{Phase: corev1.PodPending}
+	must(t, live.Status().Update(t.Context(), next))
+	settle(t, next)
+	w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated")
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"}) // it may still find a place
+
+	w.setProgress(d, corev1.ConditionFalse, "ProgressDeadlineExceeded")
+	m := w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+	if got := m.Status.LastChange; got == nil || got.Action != v1.ActionRollback {
+		t.Errorf("the last change is %+v", got)
+	}
+}
+
+func TestAnOOMKillIsAnsweredOnceWhateverTheClocksSay(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	killed(pod, w.clock.Now().Add(30*time.Second)) // by the clock of a node that is ahead
+	must(t, live.Status().Update(t.Context(), pod))
+	settle(t, pod)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+
+	next := w.rollOut(d)
+	w.delete(pod)
+	for range 5 {
+		w.clock.Step(time.Minute)
+		w.uses(next, "memhog", 100)
+		w.reconcile("m")
+	}
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+}
+
+func TestOneRolloutAtATime(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Cooldown = &metav1.Duration{} })
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	next := w.rollOut(d)
+	w.setProgress(d, corev1.ConditionTrue, "ReplicaSetUpdated") // the others are still replaced
+	w.clock.Step(time.Minute)
+	w.uses(next, "memhog", 700)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+
+	// An OOM kill does not wait. When that gets stuck, it is back to what was complete last.
+	killed(next, w.clock.Now())
+	must(t, live.Status().Update(t.Context(), next))
+	settle(t, next)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "1Gi/1536Mi"})
+	w.setProgress(d, corev1.ConditionFalse, "ProgressDeadlineExceeded")
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+}
+
+func TestARolledBackRaiseSpendsNoBudget(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	for range 5 {
+		w.clock.Step(2 * time.Hour)
+		w.uses(pod, "memhog", 300)
+		w.reconcile("m")
+		w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+		w.setProgress(d, corev1.ConditionFalse, "ProgressDeadlineExceeded")
+		w.reconcile("m")
+		w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+		w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	}
+}
+
+func TestAPausedPodIsNotReplacedForAnotherOne(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	second := w.pod("memhog-second", d.Spec.Template, pod.OwnerReferences...)
+	second.Annotations[v1.PausedAnnotation] = "true"
+	w.update(second)
+	w.uses(pod, "memhog", 380)
+	w.reconcile("m")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+}
+
+func TestTheTimeOfARolloutIsMeasured(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("pair", memory{"a", "256Mi", "384Mi"}, memory{"b", "256Mi", "384Mi"})
+	took := func() time.Duration { return w.page("m").trends.actuation(d.UID) }
+	if got := took(); got != usualRollout {
+		t.Errorf("a rollout that was never seen is taken to last %s", got)
+	}
+	w.uses(pod, "a", 300)
+	w.uses(pod, "b", 10)
+	w.reconcile("m")
+	w.refresh(d)
+	for range 8 {
+		w.reconcile("m")
+		w.clock.Step(5 * time.Second)
+	}
+	w.rollOut(d)
+	w.delete(pod)
+	w.reconcile("m")
+	if got := took(); got != 40*time.Second {
+		t.Errorf("a rollout of 40 s is taken to last %s", got)
+	}
+}

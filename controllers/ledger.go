@@ -20,6 +20,9 @@ const (
 	// refusalFades is how long after the last need for a raise its refusal is still reported. Use that hovers around
 	// the threshold would otherwise make the condition flap.
 	refusalFades = 5 * time.Minute
+
+	// absenceFades is how long an object must be gone to be forgotten.
+	absenceFades = time.Hour
 )
 
 // ledger is what the operator remembers between the reconciles of each AppMonitor. All of it may be lost at a restart,
@@ -36,9 +39,12 @@ type page struct {
 	told map[types.UID]map[string]bool
 	// refusals of raises by Deployment.
 	refusals map[types.UID]*refusal
-	trends   trends
-	needs    needs
-	account  account
+	// seen is when an object was last there.
+	seen map[types.UID]time.Time
+
+	trends  trends
+	needs   needs
+	account account
 }
 
 // refusal is a raise that the API server did not accept.
@@ -58,7 +64,8 @@ func (l *ledger) page(monitor types.NamespacedName) *page {
 	}
 	if l.pages[monitor] == nil {
 		l.pages[monitor] = &page{
-			told: map[types.UID]map[string]bool{}, refusals: map[types.UID]*refusal{}, trends: newTrends(), needs: needs{},
+			told: map[types.UID]map[string]bool{}, refusals: map[types.UID]*refusal{}, seen: map[types.UID]time.Time{},
+			trends: newTrends(), needs: needs{},
 		}
 	}
 	return l.pages[monitor]
@@ -83,19 +90,31 @@ func (p *page) news(of types.UID, what string) bool {
 // forget makes everything news that was told of an object.
 func (p *page) forget(of types.UID) { delete(p.told, of) }
 
-// keepOnly forgets what was of objects that are gone.
-func (p *page) keepOnly(o observation) {
-	present := map[types.UID]bool{}
-	for _, c := range o.containers {
-		present[c.subject().GetUID()] = true
-	}
+// follow takes note of the objects that there are, and forgets those that have been gone for long. Pods come and go
+// with every rollout, and what was told of their workload is no news because of that.
+func (p *page) follow(o observation, now time.Time) {
+	underWay := map[types.UID]bool{}
 	for i := range o.strays {
-		present[o.strays[i].UID] = true
+		p.seen[o.strays[i].UID] = now
 	}
-	maps.DeleteFunc(p.told, func(uid types.UID, _ map[string]bool) bool { return !present[uid] })
-	maps.DeleteFunc(p.needs, func(place place, _ *need) bool { return !present[place.workload] })
-	maps.DeleteFunc(p.account.last, func(place place, _ verdict) bool { return !present[place.workload] })
-	p.trends.keepOnly(o.containers, present)
+	for _, c := range o.containers {
+		uid := c.subject().GetUID()
+		p.seen[uid] = now
+		underWay[uid] = underWay[uid] || c.observed.RolloutInProgress
+	}
+	for uid, moving := range underWay {
+		p.trends.follow(uid, moving, now)
+	}
+	p.trends.keepOnly(o.containers)
+	for uid, at := range p.seen {
+		if now.Sub(at) < absenceFades {
+			continue
+		}
+		delete(p.seen, uid)
+		delete(p.told, uid)
+		p.trends.forget(uid)
+		maps.DeleteFunc(p.account.last, func(place place, _ verdict) bool { return place.workload == uid })
+	}
 }
 
 // wait is true when a raise of the Deployment was refused so recently that it is not tried again yet.

@@ -35,8 +35,8 @@ type need struct {
 type needs map[place]*need
 
 // note keeps the needs up to date with what was decided.
-func (n needs) note(decisions []decision, changes []decision, now time.Time) {
-	for _, d := range decisions {
+func (n needs) note(held, changes []decision, now time.Time) {
+	for _, d := range held {
 		if constrains(d) {
 			n[d.place()] = &need{workload: d.workloadName(), container: d.name, reason: d.Reason, wantedAt: now}
 		}

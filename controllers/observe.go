@@ -36,8 +36,7 @@ type observation struct {
 type container struct {
 	name string
 	pod  *corev1.Pod
-	// deployment that owns the Pod; nil when none does.
-	deployment *appsv1.Deployment
+	owner
 	// record of what was changed of the container; empty when nothing was that still counts.
 	record   workload.Record
 	policy   scaling.Policy
@@ -50,48 +49,81 @@ func (r *AppMonitorReconciler) observe(ctx context.Context, monitor *v1.AppMonit
 		return observation{}, err
 	}
 	o := observation{claim: claimed}
-	deployments := map[types.UID]*appsv1.Deployment{} // by ReplicaSet, which replicas have in common
+	owners, err := r.ownersOf(ctx, monitor.Namespace)
+	if err != nil {
+		return observation{}, err
+	}
 	var nodes []string
 	for i := range o.owned {
 		pod := &o.owned[i]
-		deployment, err := r.deploymentOf(ctx, pod, deployments)
+		owner, err := owners.of(ctx, pod)
 		if err != nil {
 			return observation{}, err
 		}
 		for _, c := range pod.Spec.Containers {
-			seen := r.observeContainer(monitor, page, pod, deployment, c)
+			seen := r.observeContainer(monitor, page, pod, owner, c)
 			o.containers = append(o.containers, seen)
 			o.unread = o.unread || r.unread(seen)
 		}
 		nodes = append(nodes, pod.Spec.NodeName)
 	}
-	page.keepOnly(o)
+	if err := r.observePending(ctx, monitor, &o, owners); err != nil {
+		return observation{}, err
+	}
+	pauseTogether(o.containers)
+	page.follow(o, r.Clock.Now())
 	o.source, o.failure = r.Samples.Health(nodes)
-	o.raised, err = countRaised(deployments)
+	o.raised, err = owners.raised()
 	return o, err
 }
 
-func (r *AppMonitorReconciler) deploymentOf(
-	ctx context.Context, pod *corev1.Pod, known map[types.UID]*appsv1.Deployment,
-) (*appsv1.Deployment, error) {
-	ref := metav1.GetControllerOf(pod)
-	if ref == nil {
-		return nil, nil
+// observePending adds the containers of Pods that cannot start with the size that they were given: where the old Pods go
+// before the new ones run, nobody else is left to go back for.
+func (r *AppMonitorReconciler) observePending(ctx context.Context, monitor *v1.AppMonitor, o *observation, owners *owners) error {
+	for i := range o.pending {
+		pod := &o.pending[i]
+		owner, err := owners.of(ctx, pod)
+		if err != nil {
+			return err
+		}
+		if owner.Deployment == nil || !workload.GivenUp(owner.Deployment) {
+			continue
+		}
+		for _, c := range pod.Spec.Containers {
+			seen := container{
+				name: c.Name, pod: pod, owner: owner, policy: r.policyOf(monitor, c.Name), record: owner.records[c.Name],
+			}
+			size := workload.SizeOf(c.Resources)
+			if seen.record.Previous.Limit == 0 || seen.record.Given.Limit != size.Limit {
+				continue
+			}
+			seen.observed = scaling.Observation{
+				Size: scaling.Memory(size), RolloutStuck: true, Previous: scaling.Memory(seen.record.Previous), Disruptive: true,
+				Paused: paused(monitor) || paused(pod) || paused(owner.Deployment) || owner.Deployment.Spec.Paused,
+			}
+			o.containers = append(o.containers, seen)
+		}
 	}
-	if deployment, ok := known[ref.UID]; ok {
-		return deployment, nil
+	return nil
+}
+
+// pauseTogether pauses all Pods of a workload of which one is paused: a rollout would replace that one, too.
+func pauseTogether(containers []container) {
+	stopped := map[types.UID]bool{}
+	for _, c := range containers {
+		if c.observed.Paused {
+			stopped[c.subject().GetUID()] = true
+		}
 	}
-	deployment, err := r.owners().Deployment(ctx, pod)
-	if err == nil {
-		known[ref.UID] = deployment
+	for i := range containers {
+		containers[i].observed.Paused = stopped[containers[i].subject().GetUID()]
 	}
-	return deployment, err
 }
 
 func (r *AppMonitorReconciler) observeContainer(
-	monitor *v1.AppMonitor, page *page, pod *corev1.Pod, deployment *appsv1.Deployment, c corev1.Container,
+	monitor *v1.AppMonitor, page *page, pod *corev1.Pod, owner owner, c corev1.Container,
 ) container {
-	seen := container{name: c.Name, pod: pod, deployment: deployment, policy: r.policyOf(monitor, c.Name)}
+	seen := container{name: c.Name, pod: pod, owner: owner, policy: r.policyOf(monitor, c.Name)}
 	seen.observed = scaling.Observation{
 		Size:        scaling.Memory(workload.SizeOf(c.Resources)),
 		Sample:      r.sampleOf(pod, c.Name),
@@ -99,13 +131,11 @@ func (r *AppMonitorReconciler) observeContainer(
 		Paused:      paused(monitor) || paused(pod),
 		// Everything but a resize in place replaces the Pod.
 		Disruptive: true,
-		Obstacle:   obstacle(monitor, deployment),
+		Obstacle:   obstacle(monitor, owner.Deployment),
 	}
-	if deployment != nil {
-		r.observeDeployment(&seen, c)
+	if owner.Deployment != nil {
+		seen.observeDeployment(c)
 	}
-	underWay := seen.observed.RolloutInProgress
-	page.trends.follow(seen.subject().GetUID(), underWay, r.Clock.Now())
 	seen.observed.Reaction = r.Tick + page.trends.actuation(seen.subject().GetUID())
 	if process := seen.process(); !process.started.IsZero() {
 		seen.observed.History = page.trends.add(process, seen.observed.Sample, seen.policy.LowerAfter)
@@ -126,27 +156,24 @@ func obstacle(monitor *v1.AppMonitor, deployment *appsv1.Deployment) scaling.Rea
 }
 
 // observeDeployment adds what the Deployment tells of the container: how its rollouts stand, and what was changed of it.
-func (r *AppMonitorReconciler) observeDeployment(seen *container, c corev1.Container) {
-	d, o := seen.deployment, &seen.observed
+func (c *container) observeDeployment(spec corev1.Container) {
+	d, o := c.Deployment, &c.observed
 	// A template written while the Deployment itself is paused would take effect at a moment nobody chose.
 	o.Paused = o.Paused || paused(d) || d.Spec.Paused
-	rollout := workload.RolloutOf(d, c)
+	rollout := workload.RolloutOf(d, spec)
 	o.RolloutInProgress, o.RolloutStuck = rollout == workload.RolloutInProgress, rollout == workload.RolloutStuck
-	records, err := workload.Records(d)
-	if err != nil {
-		return // whoever broke the record wants to start afresh
-	}
-	for _, record := range records {
+	o.Busy = c.busy
+	for _, record := range c.records {
 		// One rollout at a time: it replaces all of the Pod's containers.
 		if record.GivenAt.After(o.LastChange) {
 			o.LastChange = record.GivenAt
 		}
 	}
-	record, known := records[seen.name]
+	record, known := c.records[c.name]
 	if !known {
 		return
 	}
-	switch record.Standing(d, seen.name, replicaSetOf(seen.pod)) {
+	switch record.Standing(d, c.name, replicaSetOf(c.pod)) {
 	case workload.Kept:
 		if o.RolloutStuck {
 			o.Previous = scaling.Memory(record.Previous)
@@ -158,12 +185,10 @@ func (r *AppMonitorReconciler) observeDeployment(seen *container, c corev1.Conta
 	default:
 		return
 	}
-	seen.record = record
+	c.record = record
 	o.Declared, o.Raises = scaling.Memory(record.Declared), record.Raises
 	o.StuckSize, o.StuckAt = scaling.Memory(record.Stuck.Size), record.Stuck.At
-	if record.OOMKilledAt.After(o.OOMKilledAt) {
-		o.OOMKilledAt = record.OOMKilledAt
-	}
+	o.OOMAnswered = record.OOMKilledAt
 }
 
 func replicaSetOf(pod *corev1.Pod) string {
@@ -183,16 +208,16 @@ func (c container) place() place {
 
 // workloadName is what a user calls the container's workload: Deployment/memhog.
 func (c container) workloadName() string {
-	if c.deployment != nil {
-		return "Deployment/" + c.deployment.Name
+	if c.Deployment != nil {
+		return "Deployment/" + c.Deployment.Name
 	}
 	return "Pod/" + c.pod.Name
 }
 
 // subject is the object that a user looks at to learn what became of the container.
 func (c container) subject() client.Object {
-	if c.deployment != nil {
-		return c.deployment
+	if c.Deployment != nil {
+		return c.Deployment
 	}
 	return c.pod
 }
@@ -235,20 +260,4 @@ func oomKilledAt(pod *corev1.Pod, name string) time.Time {
 func (r *AppMonitorReconciler) unread(c container) bool {
 	now, started := r.Clock.Now(), startOf(c.pod, c.name)
 	return !started.IsZero() && now.Sub(started) > r.MaxSampleAge && now.Sub(c.observed.Sample.Time) > r.MaxSampleAge
-}
-
-func countRaised(deployments map[types.UID]*appsv1.Deployment) (int, error) {
-	counted, total := map[types.UID]bool{}, 0
-	for _, d := range deployments {
-		if d == nil || counted[d.UID] {
-			continue
-		}
-		names, err := workload.Raised(d)
-		if err != nil {
-			return 0, err
-		}
-		counted[d.UID] = true
-		total += len(names)
-	}
-	return total, nil
 }

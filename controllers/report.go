@@ -3,8 +3,12 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,7 +30,8 @@ func (r *AppMonitorReconciler) report(ctx context.Context, monitor *v1.AppMonito
 	status.Pods = int32(len(o.owned))    //nolint:gosec // a namespace holds fewer Pods than an int32 can count
 	status.Raised = int32(o.raised)      //nolint:gosec // likewise
 	status.Held = int32(len(page.needs)) //nolint:gosec // likewise
-	page.account.write(status)
+	page.account.keepOnly(func(workload string) bool { return r.exists(ctx, monitor.Namespace, workload) })
+	status.Decisions, status.LastChange = page.account.entries, page.account.changed
 	for _, c := range conditions(monitor, o, page, now) {
 		c.Message = clip(c.Message, longestMessage)
 		c.ObservedGeneration = monitor.Generation
@@ -41,7 +46,6 @@ func (r *AppMonitorReconciler) report(ctx context.Context, monitor *v1.AppMonito
 			return fmt.Errorf("write status of AppMonitor %q: %w", client.ObjectKeyFromObject(monitor), err)
 		}
 	}
-	page.account.written()
 	return nil
 }
 
@@ -51,4 +55,14 @@ func memorySize(m scaling.Memory) v1.MemorySize {
 		size.Request = resource.NewQuantity(m.Request, resource.BinarySI)
 	}
 	return size
+}
+
+// exists is false for a workload, named as kind/name, that is gone for certain.
+func (r *AppMonitorReconciler) exists(ctx context.Context, namespace, workload string) bool {
+	kind, name, _ := strings.Cut(workload, "/")
+	var o client.Object = &corev1.Pod{}
+	if kind == "Deployment" {
+		o = &appsv1.Deployment{}
+	}
+	return !apierrors.IsNotFound(r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, o))
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,24 +17,28 @@ import (
 type room struct {
 	reader    client.Reader
 	namespace string
-	// wholeCluster is true when every Pod can be seen: without, nobody knows what is left of a node.
-	wholeCluster bool
+	// nodesOf reads the nodes; nil when not every Pod can be seen: then nobody knows what is left of a node.
+	nodesOf func(context.Context) (nodeRoom, error)
 
 	read   bool
 	ranges []corev1.LimitRange
 	quotas []corev1.ResourceQuota
-	nodes  []corev1.Node
-	// requested memory by node.
-	requested map[string]int64
-	// planned are the sizes that this reconcile is going to give to the containers of a workload.
+	nodes  nodeRoom
+	// planned are the sizes that this reconcile is going to give to the containers of a workload, and taken is what that
+	// takes of quotas.
 	planned map[types.UID]map[string]scaling.Memory
+	taken   map[types.UID]scaling.Memory
 }
 
 func (r *AppMonitorReconciler) room(namespace string) *room {
-	return &room{
-		reader: r.Client, namespace: namespace, wholeCluster: r.WholeCluster,
-		planned: map[types.UID]map[string]scaling.Memory{},
+	o := &room{
+		reader: r.Client, namespace: namespace,
+		planned: map[types.UID]map[string]scaling.Memory{}, taken: map[types.UID]scaling.Memory{},
 	}
+	if r.WholeCluster {
+		o.nodesOf = r.nodeRoom
+	}
+	return o
 }
 
 // bounds of a container that a Deployment owns.
@@ -42,34 +47,56 @@ func (r *room) bounds(ctx context.Context, c container) (scaling.Bounds, error) 
 		return scaling.Bounds{}, err
 	}
 	pod := c.pod
-	if planned := r.planned[c.deployment.UID]; planned != nil {
+	if planned := r.planned[c.Deployment.UID]; planned != nil {
 		pod = pod.DeepCopy()
 		resize(pod.Spec.Containers, c.name, planned)
 	}
 	b := scaling.Bounds{
 		LimitRange: scaling.Memory(workload.LimitRangeBound(r.ranges, &pod.Spec, c.name)),
-		Quota:      scaling.Memory(workload.QuotaBound(r.quotas, c.deployment, &pod.Spec, c.name)),
+		Quota:      scaling.Memory(workload.QuotaBound(r.leftFor(c.Deployment.UID), c.Deployment, &pod.Spec, c.name)),
 	}
-	if r.wholeCluster {
-		b.Node.Request = workload.NodeBound(r.nodes, r.requested, c.deployment, pod, c.name)
-		b.Node.Limit = workload.LargestNode(r.nodes)
+	if r.nodesOf != nil {
+		b.Node.Request = workload.NodeBound(r.nodes.all, r.nodes.requested, c.Deployment, pod, c.name)
+		b.Node.Limit = workload.LargestNode(r.nodes.all)
 	}
 	return b, nil
 }
 
-// plan makes what is left for the workload's other containers smaller by a raise.
+// plan makes what is left smaller by a raise: for the other containers of the workload, and for other workloads.
 func (r *room) plan(d decision) {
 	if d.Action != scaling.Raise {
 		return
 	}
-	planned := r.planned[d.deployment.UID]
-	if planned == nil {
-		planned = map[string]scaling.Memory{}
-		r.planned[d.deployment.UID] = planned
+	uid := d.Deployment.UID
+	if r.planned[uid] == nil {
+		r.planned[uid] = map[string]scaling.Memory{}
 	}
-	if d.Target.Limit > planned[d.name].Limit {
-		planned[d.name] = d.Target
+	if d.Target.Limit <= r.planned[uid][d.name].Limit {
+		return // another replica's need covers this one
 	}
+	if len(r.planned[uid]) == 0 {
+		r.taken[uid] = scaling.Memory(workload.RolloutTakes(d.Deployment, &d.pod.Spec))
+	}
+	before, known := r.planned[uid][d.name]
+	if !known {
+		before = d.observed.Size
+	}
+	more := workload.ReplicasTake(d.Deployment, workload.Size{
+		Request: d.Target.Request - before.Request, Limit: d.Target.Limit - before.Limit,
+	})
+	r.taken[uid] = scaling.Memory{Request: r.taken[uid].Request + more.Request, Limit: r.taken[uid].Limit + more.Limit}
+	r.planned[uid][d.name] = d.Target
+}
+
+// leftFor returns the quotas less what other workloads are about to take of them.
+func (r *room) leftFor(uid types.UID) []corev1.ResourceQuota {
+	var others workload.Size
+	for other, taken := range r.taken {
+		if other != uid {
+			others = workload.Size{Request: others.Request + taken.Request, Limit: others.Limit + taken.Limit}
+		}
+	}
+	return workload.UsedBy(r.quotas, others)
 }
 
 // resize gives containers their planned sizes, all but the named one.
@@ -93,8 +120,9 @@ func (r *room) readOnce(ctx context.Context) error {
 		return fmt.Errorf("list ResourceQuotas of namespace %q: %w", r.namespace, err)
 	}
 	r.ranges, r.quotas = ranges.Items, quotas.Items
-	if r.wholeCluster {
-		if err := r.readNodes(ctx); err != nil {
+	if r.nodesOf != nil {
+		var err error
+		if r.nodes, err = r.nodesOf(ctx); err != nil {
 			return err
 		}
 	}
@@ -102,21 +130,37 @@ func (r *room) readOnce(ctx context.Context) error {
 	return nil
 }
 
-func (r *room) readNodes(ctx context.Context) error {
+// nodeRoom is what is known of all nodes at a time.
+type nodeRoom struct {
+	at  time.Time
+	all []corev1.Node
+	// requested memory by node.
+	requested map[string]int64
+}
+
+// nodeRoom reads the nodes and what Pods take of them, at most once in a tick for all AppMonitors: a cluster has many.
+func (r *AppMonitorReconciler) nodeRoom(ctx context.Context) (nodeRoom, error) {
+	r.nodesMu.Lock()
+	defer r.nodesMu.Unlock()
+	now := r.Clock.Now()
+	if !r.nodes.at.IsZero() && now.Sub(r.nodes.at) < r.Tick {
+		return r.nodes, nil
+	}
 	nodes, pods := &corev1.NodeList{}, &corev1.PodList{}
-	if err := r.reader.List(ctx, nodes); err != nil {
-		return fmt.Errorf("list nodes: %w", err)
+	// Only read here.
+	if err := r.Client.List(ctx, nodes, client.UnsafeDisableDeepCopy); err != nil {
+		return nodeRoom{}, fmt.Errorf("list nodes: %w", err)
 	}
-	// Only read here, and a cluster has many.
-	if err := r.reader.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list Pods: %w", err)
+	if err := r.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
+		return nodeRoom{}, fmt.Errorf("list Pods: %w", err)
 	}
-	r.nodes, r.requested = nodes.Items, map[string]int64{}
+	read := nodeRoom{at: now, all: nodes.Items, requested: map[string]int64{}}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		if pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			r.requested[pod.Spec.NodeName] += workload.Requests(pod)
+			read.requested[pod.Spec.NodeName] += workload.Requests(pod)
 		}
 	}
-	return nil
+	r.nodes = read
+	return read, nil
 }

@@ -63,13 +63,17 @@ func (t trends) actuation(workload types.UID) time.Duration {
 	return usualRollout
 }
 
-// keepOnly forgets processes that ended, and workloads that are not present.
-func (t trends) keepOnly(containers []container, present map[types.UID]bool) {
+// forget drops what is known of a workload.
+func (t trends) forget(workload types.UID) {
+	delete(t.since, workload)
+	delete(t.took, workload)
+}
+
+// keepOnly forgets processes that ended.
+func (t trends) keepOnly(containers []container) {
 	running := map[process]bool{}
 	for _, c := range containers {
 		running[c.process()] = true
 	}
 	maps.DeleteFunc(t.use, func(p process, _ *scaling.History) bool { return !running[p] })
-	maps.DeleteFunc(t.since, func(uid types.UID, _ time.Time) bool { return !present[uid] })
-	maps.DeleteFunc(t.took, func(uid types.UID, _ time.Duration) bool { return !present[uid] })
 }

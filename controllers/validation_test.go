@@ -157,8 +157,10 @@ func TestTheAPIServerChecksPolicies(t *testing.T) {
 		{"a forecast may be Auto", "forecast: {mode: Auto}", nil},
 		{"a forecast may be Off", `forecast: {mode: Disabled}`, nil},
 		{"a forecast may have a horizon only", "forecast: {horizon: 30s}", nil},
-		{"no other mode of a forecast is known", `forecast: {mode: Enabled}`, []string{"spec.forecast.mode", `"Enabled"`, `"Auto", "Disabled"`}},
-		{"without a forecast a horizon means nothing", `forecast: {mode: Disabled, horizon: 30s}`, []string{"spec.forecast.horizon", ahead}},
+		{"no other mode of a forecast is known", `forecast: {mode: Enabled}`,
+			[]string{"spec.forecast.mode", `"Enabled"`, `"Auto", "Disabled"`}},
+		{"without a forecast a horizon means nothing", `forecast: {mode: Disabled, horizon: 30s}`,
+			[]string{"spec.forecast.horizon", ahead}},
 
 		{"a budget of one raise", "growthBudget: {raises: 1}", nil},
 		{"a budget of 100 raises", "growthBudget: {raises: 100}", nil},
@@ -171,10 +173,12 @@ func TestTheAPIServerChecksPolicies(t *testing.T) {
 		{"scaling down may be on", `scaleDown: {mode: Enabled}`, nil},
 		{"scaling down may be off", `scaleDown: {mode: Disabled}`, nil},
 		{"scaling down may be on, with a time", `scaleDown: {mode: Enabled, after: 48h}`, nil},
-		{"no other mode of scaling down is known", "scaleDown: {mode: Auto}", []string{"spec.scaleDown.mode", `"Auto"`, `"Enabled", "Disabled"`}},
+		{"no other mode of scaling down is known", "scaleDown: {mode: Auto}",
+			[]string{"spec.scaleDown.mode", `"Auto"`, `"Enabled", "Disabled"`}},
 		{"YAML takes On without quotes for a boolean", "scaleDown: {mode: On}", []string{"spec.scaleDown.mode", boolean}},
 		{"a time alone does not turn scaling down on", "scaleDown: {after: 48h}", []string{"spec.scaleDown.after", idle}},
-		{"a time means nothing when scaling down is off", `scaleDown: {mode: Disabled, after: 48h}`, []string{"spec.scaleDown.after", idle}},
+		{"a time means nothing when scaling down is off", `scaleDown: {mode: Disabled, after: 48h}`,
+			[]string{"spec.scaleDown.after", idle}},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			_, err := created(t, namespace, ancestorManifest+"  "+tc.spec+"\n")

@@ -38,16 +38,22 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 	if err != nil {
 		return fmt.Errorf("watch for the annotation %s: %w", v1.PausedAnnotation, err)
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("appmonitor").
 		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
 		Watches(&v1.AppMonitor{}, &oplibhandler.InstrumentedEnqueueRequestForObject[client.Object]{},
 			builder.WithPredicates(userMatters)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, podMatters)).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, userMatters)).
-		WatchesMetadata(workload.ReplicaSetMeta(), handler.Funcs{}). // only to be in the cache
-		WatchesRawSource(r.atTicks(ticks)).
-		Complete(r)
+		// These only to be in the cache, and there before anything is decided.
+		WatchesMetadata(workload.ReplicaSetMeta(), handler.Funcs{}).
+		Watches(&corev1.LimitRange{}, handler.Funcs{}).
+		Watches(&corev1.ResourceQuota{}, handler.Funcs{}).
+		WatchesRawSource(r.atTicks(ticks))
+	if r.WholeCluster {
+		b = b.Watches(&corev1.Node{}, handler.Funcs{})
+	}
+	return b.Complete(r)
 }
 
 // userMatters passes what users change, and not what controllers report.

@@ -11,7 +11,7 @@ const (
 	// PausedAnnotation with the value "true", on an AppMonitor or on a workload, stops all action on it.
 	PausedAnnotation = "app-monitor.kubedemo.com/paused"
 
-	// RecordAnnotation holds, on a workload, what the operator changed of it. It is written by the operator; deleting it
-	// makes the operator start afresh.
+	// RecordAnnotation holds, on a workload, what the operator changed of it. It is written by the operator; the value
+	// {} makes the operator start afresh.
 	RecordAnnotation = "app-monitor.kubedemo.com/record"
 )

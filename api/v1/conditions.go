@@ -24,8 +24,8 @@ const (
 	ReasonWatching = "Watching"
 	// ReasonPaused: the AppMonitor carries PausedAnnotation.
 	ReasonPaused = "Paused"
-	// ReasonRaiseFailed: the API server refused a raise.
-	ReasonRaiseFailed = "RaiseFailed"
+	// ReasonChangeFailed: the API server refused a change.
+	ReasonChangeFailed = "ChangeFailed"
 	// ReasonSourceUnavailable: the usage source cannot be read.
 	ReasonSourceUnavailable = "SourceUnavailable"
 	// ReasonSourceNotRead: the usage source has not answered yet, neither well nor badly.
@@ -51,7 +51,7 @@ const (
 // Reasons lists all of them.
 func Reasons() []string {
 	return []string{
-		ReasonWatching, ReasonPaused, ReasonRaiseFailed, ReasonSourceUnavailable, ReasonSourceNotRead,
+		ReasonWatching, ReasonPaused, ReasonChangeFailed, ReasonSourceUnavailable, ReasonSourceNotRead,
 		ReasonSourceRead, ReasonStaleSample, ReasonUnknownMonitor, ReasonClaimedByOther, ReasonNoConflict,
 		ReasonUnconstrained, ReasonInvalidSelector, ReasonDryRun,
 	}

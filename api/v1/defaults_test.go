@@ -63,7 +63,9 @@ func TestASpecAnswersWithItsDefaults(t *testing.T) {
 		{"scaling down", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchEnabled}}, func(a *answers) {
 			a.ScaleDown, a.ScaleDownAfter = true, 24*time.Hour
 		}},
-		{"scaling down after an hour", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchEnabled, After: lasting(time.Hour)}}, func(a *answers) {
+		{"scaling down after an hour", AppMonitorSpec{
+			ScaleDown: &ScaleDown{Mode: SwitchEnabled, After: lasting(time.Hour)},
+		}, func(a *answers) {
 			a.ScaleDown, a.ScaleDownAfter = true, time.Hour
 		}},
 		{"no scaling down, said in words", AppMonitorSpec{ScaleDown: &ScaleDown{Mode: SwitchDisabled}}, func(*answers) {}},

@@ -156,9 +156,11 @@ type GrowthBudget struct {
 	Raises *int32 `json:"raises,omitempty"`
 
 	// window is the time in which raises are counted. A duration from 1m to 720h
-	// (30 days). Default: 24h. A raise that is older no longer counts, so a
-	// container that was refused may be raised again when its window has passed,
-	// as it may when its use has levelled off.
+	// (30 days). Default: 24h. Raises that are further apart do not count
+	// together. A container that was refused stays refused when the window has
+	// passed: a leak would otherwise get as much again. It may be raised again
+	// when its use has not grown for an eighth of the window, or when the workload
+	// is released with a size of the user's own.
 	// Example: 168h, to see a leak that takes days.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration

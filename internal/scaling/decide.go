@@ -43,9 +43,10 @@ type Decision struct {
 //	9. otherwise: hold, Normal
 //
 // A raise is held when nothing can give another size (the obstacle), when somebody else put the last one back
-// (Overridden), within the cooldown (Cooldown; neither an OOM kill waits, nor a forecast that can be answered without a
-// restart), when there were too many (GrowthBudgetExhausted), and when no useful step is left below a ceiling (AtMaximum,
-// AtLimitRange, QuotaExceeded, NodeFull).
+// (Overridden), while other replicas are replaced (RolloutInProgress; an OOM kill does not wait), within the cooldown
+// (Cooldown; neither an OOM kill waits, nor a forecast that can be answered without a restart), when there were too many
+// (GrowthBudgetExhausted), and when no useful step is left below a ceiling (AtMaximum, AtLimitRange, QuotaExceeded,
+// NodeFull).
 //
 // An OOM kill and a larger durable size come before the question for a sample, because a container in a crash loop, or
 // one that has just started, has none.
@@ -122,6 +123,8 @@ func raise(p Policy, o Observation, now time.Time, need int64, why Reason, urgen
 		return hold(o, o.Obstacle)
 	case o.Overridden:
 		return hold(o, ReasonOverridden)
+	case o.Busy && why != ReasonOOMKilled:
+		return hold(o, ReasonRolloutInProgress)
 	case !urgent && o.cooling(now, p.Cooldown):
 		return hold(o, ReasonCooldown)
 	case p.Budget.spent(o, now):
@@ -131,6 +134,11 @@ func raise(p Policy, o Observation, now time.Time, need int64, why Reason, urgen
 		need = max(need, o.Sample.Bytes)
 	}
 	d := cutRaise(p, o, p.grow(o.Size, need), why)
+	if d.Reason == ReasonNodeFull && why == ReasonOOMKilled {
+		// There is nothing to lose, and a cluster that adds nodes does so for Pods that find no place.
+		o.Bounds.Node.Request = 0
+		d = cutRaise(p, o, p.grow(o.Size, need), why)
+	}
 	if d.Action == Raise && o.stuckBefore(d.Target, now) {
 		return hold(o, ReasonRolloutStuck)
 	}

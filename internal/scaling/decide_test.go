@@ -84,6 +84,7 @@ func TestARaiseIsRefusedForTheFirstThingInItsWay(t *testing.T) {
 	}{
 		{want: ReasonUnsupportedOwner, cause: func(_ *Policy, o *Observation) { o.Obstacle = ReasonUnsupportedOwner }},
 		{want: ReasonOverridden, cause: func(_ *Policy, o *Observation) { o.Overridden = true }},
+		{want: ReasonRolloutInProgress, cause: func(_ *Policy, o *Observation) { o.Busy = true }},
 		{want: ReasonCooldown, cause: func(p *Policy, o *Observation) {
 			p.Cooldown, o.LastChange = time.Minute, noon.Add(-time.Minute+1)
 		}},

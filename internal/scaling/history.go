@@ -33,6 +33,7 @@ type History struct {
 	markAt time.Time
 	// peak is the highest use since peakSince, and lastPeak that of the span before; full is true once that was seen
 	// from its beginning to its end.
+	span      time.Duration
 	peak      int64
 	peakSince time.Time
 	lastPeak  int64
@@ -54,13 +55,16 @@ func (h *History) Add(s Sample, span time.Duration) {
 		}
 	}
 	if h.count == 0 {
-		h.markAt, h.peakSince = s.Time, s.Time
+		h.markAt = s.Time
+	}
+	if h.count == 0 || span != h.span {
+		h.span, h.peak, h.peakSince, h.full = span, 0, s.Time, false
 	}
 	h.push(s)
 	if float64(s.Bytes) > float64(h.mark)*levelGrowth {
 		h.mark, h.markAt = s.Bytes, s.Time
 	}
-	if s.Time.Sub(h.peakSince) >= span {
+	if span > 0 && s.Time.Sub(h.peakSince) >= span {
 		h.lastPeak, h.full = h.peak, true
 		h.peak, h.peakSince = 0, s.Time
 	}

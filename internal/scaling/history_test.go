@@ -136,6 +136,33 @@ func TestThePeakIsThatOfASpanSeenFromEndToEnd(t *testing.T) {
 	}
 }
 
+func TestThePeakOfAnotherSpanIsNotKnownYet(t *testing.T) {
+	h := &History{}
+	add := func(minute int, span time.Duration) {
+		h.Add(Sample{Bytes: int64(500-minute) * mebibyte, Time: noon.Add(time.Duration(minute) * time.Minute)}, span)
+	}
+	for minute := range 30 {
+		add(minute, 0)
+	}
+	if _, known := h.Peak(); known {
+		t.Error("the peak of no time is known")
+	}
+	for minute := 30; minute < 40; minute++ {
+		add(minute, 10*time.Minute)
+		if _, known := h.Peak(); known {
+			t.Fatalf("the peak of ten minutes is known after %d", minute-30)
+		}
+	}
+	add(40, 10*time.Minute)
+	if got, known := h.Peak(); !known || got != 470*mebibyte {
+		t.Errorf("the peak is %d, known: %t; want 470Mi", got, known)
+	}
+	add(41, 20*time.Minute)
+	if _, known := h.Peak(); known {
+		t.Error("the peak of twenty minutes is known after eleven")
+	}
+}
+
 func TestUseHasLevelledOffAfterHalfAnHourWithoutGrowth(t *testing.T) {
 	var none *History
 	if none.Levelled(noon, 0) || (&History{}).Levelled(noon, 0) {

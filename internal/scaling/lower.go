@@ -17,10 +17,10 @@ func (o Observation) idle(p Policy, now time.Time) (Memory, bool) {
 	if p.LowerAfter == 0 || o.Declared.Limit == 0 {
 		return Memory{}, false
 	}
-	if o.Obstacle != "" || o.Overridden || o.cooling(now, max(p.LowerAfter, p.Cooldown)) {
+	if o.Obstacle != "" || o.Overridden || o.Busy || o.cooling(now, max(p.LowerAfter, p.Cooldown)) {
 		return Memory{}, false
 	}
-	if !o.OOMKilledAt.IsZero() && now.Sub(o.OOMKilledAt) < lowerAfterOOMKill {
+	if killed := o.lastOOMKill(); !killed.IsZero() && now.Sub(killed) < lowerAfterOOMKill {
 		return Memory{}, false
 	}
 	peak, known := o.History.Peak()

@@ -52,6 +52,10 @@ func TestMemoryThatIsNotUsedIsLowered(t *testing.T) {
 		{"not within a day of an OOM kill", with(func(_ *Policy, o *Observation) {
 			o.OOMKilledAt = noon.Add(-24*time.Hour + 1)
 		}), kept(1024, 1536)},
+		{"nor of one of a container that it took the place of", with(func(_ *Policy, o *Observation) {
+			o.OOMAnswered, o.OOMKilledAt = noon.Add(-24*time.Hour+1), noon.Add(-48*time.Hour)
+		}), kept(1024, 1536)},
+		{"nor while other replicas are replaced", with(func(_ *Policy, o *Observation) { o.Busy = true }), kept(1024, 1536)},
 		{"a day after it", with(func(_ *Policy, o *Observation) {
 			o.OOMKilledAt = noon.Add(-24 * time.Hour)
 		}), lowered(256, 384)},

@@ -51,8 +51,9 @@ type Observation struct {
 	Sample Sample
 	// History of the measurements since the container started; nil when there is none.
 	History *History
-	// OOMKilledAt is when the kernel last killed the container for want of memory; zero when it never did.
-	OOMKilledAt time.Time
+	// OOMKilledAt is when the kernel last killed the container for want of memory, and OOMAnswered the latest kill of the
+	// workload that a change was the answer to; zero when there is none. Both are by the clocks of nodes.
+	OOMKilledAt, OOMAnswered time.Time
 	// LastChange is when the operator last changed the workload; zero when it never did.
 	LastChange time.Time
 	// Raises are the times of the workload's raises since use last levelled off, oldest first.
@@ -67,6 +68,8 @@ type Observation struct {
 	// RolloutInProgress is true while the workload is about to replace the container by one of another size. A rollout
 	// that leaves the size as it is does not count: waiting for it would not help.
 	RolloutInProgress bool
+	// Busy is true while a change of the operator's replaces other Pods of the workload.
+	Busy bool
 	// RolloutStuck is true when the workload has given up replacing the container by a larger one.
 	RolloutStuck bool
 	// Previous is the size to go back to when the rollout is stuck; zero when there is none, or it was gone back before.
@@ -90,9 +93,17 @@ func (s Sample) stale(now time.Time, bound time.Duration) bool {
 	return s.Time.IsZero() || s.Bytes < 0 || now.Sub(s.Time) > bound
 }
 
-// oomKilled is true when the kernel killed the container lately, and it has not got more memory since.
+// oomKilled is true when the kernel killed the container lately, and nothing was done about it since.
 func (o Observation) oomKilled(now time.Time) bool {
-	return o.OOMKilledAt.After(o.LastChange) && now.Sub(o.OOMKilledAt) < oomKillFades
+	return o.OOMKilledAt.After(o.OOMAnswered) && now.Sub(o.OOMKilledAt) < oomKillFades
+}
+
+// lastOOMKill is the latest that is known of, of the container or of one that it took the place of.
+func (o Observation) lastOOMKill() time.Time {
+	if o.OOMAnswered.After(o.OOMKilledAt) {
+		return o.OOMAnswered
+	}
+	return o.OOMKilledAt
 }
 
 // cooling is true for so long after the last change. Clocks differ: one that lies ahead counts like one that lies back.

@@ -188,6 +188,9 @@ func checkRaise(t *testing.T, s situation, d Decision) {
 	if (after.Request > 0) != (before.Request > 0) {
 		t.Errorf("the request %d became %d", before.Request, after.Request)
 	}
+	if d.Reason == ReasonOOMKilled {
+		s.seen.Bounds.Node.Request = 0 // what a node has left is asked for, not obeyed
+	}
 	for _, bound := range []Memory{{Limit: s.policy.MaxLimit}, s.seen.Bounds.LimitRange, s.seen.Bounds.Quota, s.seen.Bounds.Node} {
 		if after.Limit > unbounded(bound.Limit) || before.Request > 0 && after.Request > max(before.Request, unbounded(bound.Request)) {
 			t.Errorf("%+v is raised to %+v, above the bound %+v", before, after, bound)
@@ -298,7 +301,7 @@ func TestDecidingTwiceChangesNothing(t *testing.T) {
 			return // rounding to whole Mi changes the proportion of request and limit, which for tiny ones leaves room for more
 		}
 		again := s.seen
-		again.Size, again.LastChange = first.Target, noon
+		again.Size, again.LastChange, again.OOMAnswered = first.Target, noon, again.OOMKilledAt
 		again.History = nil // the new size is another container's, or too new for a trend
 		second := Decide(s.policy, again, noon)
 		if second.Action != Hold || second.Target != first.Target {

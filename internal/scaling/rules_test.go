@@ -52,12 +52,27 @@ func TestAnOOMKillIsAnsweredByARaise(t *testing.T) {
 		{"a small multiplier is applied until the old limit is below the threshold", func(p *Policy, o *Observation) {
 			p.Multiplier, o.OOMKilledAt = 1.25, noon
 		}, raised(ReasonOOMKilled, 400, 600)},
-		{"a kill before the last change was answered by it", func(_ *Policy, o *Observation) {
-			o.OOMKilledAt, o.LastChange = noon.Add(-time.Minute), noon.Add(-time.Minute)
+		{"a kill that was answered", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.OOMAnswered = noon.Add(-time.Minute), noon.Add(-time.Minute)
 		}, held(ReasonNormal)},
-		{"a kill after the last change was not", func(_ *Policy, o *Observation) {
-			o.OOMKilledAt, o.LastChange = noon.Add(-time.Minute+1), noon.Add(-time.Minute)
+		{"a kill after that was not", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.OOMAnswered = noon.Add(-time.Minute+1), noon.Add(-time.Minute)
 		}, raised(ReasonOOMKilled, 512, 768)},
+		{"the clocks of nodes and of the operator may differ", func(_ *Policy, o *Observation) {
+			o.OOMAnswered, o.LastChange = noon.Add(30*time.Second), noon
+		}, held(ReasonNormal)},
+		{"a rollout of other replicas does not hold it back", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.Busy = noon, true
+		}, raised(ReasonOOMKilled, 512, 768)},
+		{"a full node is asked for all the same: there is nothing to lose", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.Bounds.Node = noon, Memory{Request: 256 * mebibyte}
+		}, raised(ReasonOOMKilled, 512, 768)},
+		{"a part of what a node has is better than that", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.Bounds.Node = noon, Memory{Request: 300 * mebibyte}
+		}, Decision{Action: Raise, Reason: ReasonOOMKilled, Target: mi(300, 450), LimitedBy: ReasonNodeFull}},
+		{"no node is large enough", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.Bounds.Node = noon, Memory{Limit: 384 * mebibyte}
+		}, held(ReasonNodeFull)},
 		{"the cooldown does not hold it back", func(p *Policy, o *Observation) {
 			p.Cooldown, o.OOMKilledAt, o.LastChange = time.Hour, noon, noon.Add(-time.Second)
 		}, raised(ReasonOOMKilled, 512, 768)},
@@ -103,6 +118,15 @@ func TestTheCooldownHoldsBackTheNextChange(t *testing.T) {
 		{"without a cooldown there is no wait", func(_ *Policy, o *Observation) {
 			o.LastChange, o.Sample.Bytes = noon, 300*mebibyte
 		}, raised(ReasonAboveThreshold, 512, 768)},
+	})
+}
+
+func TestOneRolloutAtATime(t *testing.T) {
+	check(t, []situated{
+		{"other replicas are replaced", func(_ *Policy, o *Observation) {
+			o.Busy, o.Sample.Bytes = true, 300*mebibyte
+		}, held(ReasonRolloutInProgress)},
+		{"that is nothing to a container that needs nothing", func(_ *Policy, o *Observation) { o.Busy = true }, held(ReasonNormal)},
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -66,6 +67,39 @@ func QuotaBound(quotas []corev1.ResourceQuota, d *appsv1.Deployment, pod *corev1
 	return bound
 }
 
+// RolloutTakes is what the surge of a rollout takes of a quota, with the Pods as they are; ReplicasTake is what a larger
+// size does, by the more that each Pod takes. See QuotaBound.
+func RolloutTakes(d *appsv1.Deployment, pod *corev1.PodSpec) Size {
+	size, surge := podSize(pod), min(surgeOf(d), replicas(d))
+	return Size{Request: surge * size.Request, Limit: surge * size.Limit}
+}
+
+// ReplicasTake is what all replicas take together.
+func ReplicasTake(d *appsv1.Deployment, each Size) Size {
+	n := replicas(d)
+	return Size{Request: n * each.Request, Limit: n * each.Limit}
+}
+
+// UsedBy returns the quotas with more of them used.
+func UsedBy(quotas []corev1.ResourceQuota, more Size) []corev1.ResourceQuota {
+	if more == (Size{}) {
+		return quotas
+	}
+	used := make([]corev1.ResourceQuota, len(quotas))
+	for i := range quotas {
+		quotas[i].DeepCopyInto(&used[i])
+		for name, bytes := range map[corev1.ResourceName]int64{
+			corev1.ResourceRequestsMemory: more.Request, corev1.ResourceMemory: more.Request, corev1.ResourceLimitsMemory: more.Limit,
+		} {
+			if q, ok := used[i].Status.Used[name]; ok {
+				q.Add(*resource.NewQuantity(bytes, resource.BinarySI))
+				used[i].Status.Used[name] = q
+			}
+		}
+	}
+	return used
+}
+
 // countsMemory is true for a quota that counts the memory of a Deployment's Pods, as far as its scopes tell.
 func countsMemory(q *corev1.ResourceQuota) bool {
 	return q.Spec.ScopeSelector == nil && !slices.ContainsFunc(q.Spec.Scopes, func(s corev1.ResourceQuotaScope) bool {
@@ -74,9 +108,9 @@ func countsMemory(q *corev1.ResourceQuota) bool {
 }
 
 // NodeBound returns the largest request that a container could have in a Pod that takes the place of the present one, on
-// the node that has most left; zero is no bound. Where the Deployment has no surge, the present Pod goes first, and leaves
-// its own node what it took. The Pod's other containers have the sizes that they are about to be given, where the template
-// says less.
+// the node that has most left; zero is no bound. Where the Deployment has no surge, or lets a Pod be unavailable, the
+// present Pod goes first, and leaves its own node what it took. The Pod's other containers have the sizes that they are
+// about to be given, where the template says less.
 //
 // A node with 1Gi free, another container of 100Mi: 924Mi. An init container counts only where it does not fit at all: what
 // it had is free again when the others start.
@@ -93,7 +127,7 @@ func NodeBound(nodes []corev1.Node, requested map[string]int64, d *appsv1.Deploy
 	for i := range nodes {
 		node := &nodes[i]
 		free := node.Status.Allocatable.Memory().Value() - requested[node.Name]
-		if node.Name == pod.Spec.NodeName && surgeOf(d) == 0 {
+		if node.Name == pod.Spec.NodeName && goesFirst(d) {
 			free += podSize(present(d, &pod.Spec, container)).Request
 		}
 		if takesPods(node) && toleratedBy(taints, node) && free >= least {
@@ -162,6 +196,19 @@ func replicas(d *appsv1.Deployment) int64 {
 		return 1
 	}
 	return max(1, int64(*d.Spec.Replicas))
+}
+
+// goesFirst is true when a rollout takes an old Pod away before the new one runs.
+func goesFirst(d *appsv1.Deployment) bool {
+	if surgeOf(d) == 0 {
+		return true
+	}
+	unavailable := intstr.FromString("25%")
+	if r := d.Spec.Strategy.RollingUpdate; r != nil && r.MaxUnavailable != nil {
+		unavailable = *r.MaxUnavailable
+	}
+	n, err := intstr.GetScaledValueFromIntOrPercent(&unavailable, int(replicas(d)), false)
+	return err == nil && n > 0
 }
 
 // surgeOf is how many Pods there may be beyond the replicas while a rollout lasts: 25 %, rounded up, unless the

@@ -168,6 +168,7 @@ func TestTheRoomiestNodeBoundsTheRequest(t *testing.T) {
 		{"nothing is known of nodes", nil, deployment(), 0},
 		{"1000Mi less 600Mi, of which another container takes 100Mi", []corev1.Node{node("here", "1000Mi")}, deployment(), 300 * mebibyte},
 		{"without a surge the Pod's own 356Mi are free again", []corev1.Node{node("here", "1000Mi")}, noSurge, 656 * mebibyte},
+		{"nor where a quarter of four may be unavailable", []corev1.Node{node("here", "1000Mi")}, fourReplicas(), 656 * mebibyte},
 		{"a roomier node", []corev1.Node{node("here", "1000Mi"), node("there", "2000Mi")}, deployment(), 1900 * mebibyte},
 		{"elsewhere nothing becomes free", []corev1.Node{node("there", "1000Mi")}, noSurge, 900 * mebibyte},
 		{"a cordoned node", []corev1.Node{node("here", "1000Mi"), node("there", "2000Mi", cordoned)}, deployment(), 300 * mebibyte},
@@ -213,6 +214,12 @@ func TestTheLargestNodeIsTheOneWithTheMostForPods(t *testing.T) {
 	if got := LargestNode(nil); got != 0 {
 		t.Errorf("no node has %d", got)
 	}
+}
+
+func fourReplicas() *appsv1.Deployment {
+	d, replicas := deployment(), int32(4)
+	d.Spec.Replicas = &replicas
+	return d
 }
 
 func TestASizeIsPutIntoResources(t *testing.T) {

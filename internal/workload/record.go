@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
@@ -27,7 +28,8 @@ const (
 type Record struct {
 	// Declared is the size that the workload's Pods had before the first change.
 	Declared Size `json:"declared"`
-	// Previous is the size before the latest change, Given the size that it gave, and GivenAt its time.
+	// Previous is the size before the latest change, zero when that was a rollback; Given is the size that it gave, and
+	// GivenAt its time.
 	Previous Size      `json:"previous"`
 	Given    Size      `json:"given"`
 	GivenAt  time.Time `json:"givenAt"`
@@ -76,8 +78,39 @@ func (s *Size) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Records reads what was changed of a workload, by container. An annotation that cannot be read is an error; whoever
-// broke it, or took it away, has the operator start afresh.
+// RecordsOf reads what was changed of a Deployment, by container. It looks at the ReplicaSets, too: each keeps the record
+// that the Deployment had when it was the newest one, and `kubectl rollout undo` replaces the Deployment's annotations by
+// those of the one that it goes back to. The latest record counts, unless the Deployment's own is {}: whoever writes that,
+// or breaks it, has the operator start afresh.
+func RecordsOf(d *appsv1.Deployment, sets []metav1.PartialObjectMetadata) (map[string]Record, error) {
+	newest, err := Records(d)
+	if err != nil || newest != nil && len(newest) == 0 {
+		return nil, err
+	}
+	for i := range sets {
+		if sets[i].Annotations[v1.RecordAnnotation] == d.Annotations[v1.RecordAnnotation] {
+			continue
+		}
+		older, err := Records(&sets[i])
+		if err == nil && latest(older).After(latest(newest)) {
+			newest = older
+		}
+	}
+	return newest, nil
+}
+
+// latest is the time of the latest of some changes.
+func latest(records map[string]Record) time.Time {
+	var at time.Time
+	for _, r := range records {
+		if r.GivenAt.After(at) {
+			at = r.GivenAt
+		}
+	}
+	return at
+}
+
+// Records reads the record that an object carries. One that cannot be read is an error.
 func Records(o client.Object) (map[string]Record, error) {
 	text := o.GetAnnotations()[v1.RecordAnnotation]
 	if text == "" {
@@ -88,6 +121,34 @@ func Records(o client.Object) (map[string]Record, error) {
 		return nil, fmt.Errorf("annotation %s of %q, %.*q: %w", v1.RecordAnnotation, o.GetName(), mostQuoted, text, err)
 	}
 	return records, nil
+}
+
+// with adds the records of changes to those of other containers, as far as these still count. A rollout replaces all of a
+// Pod's containers: which ReplicaSets were replaced is the same for all.
+func with(d *appsv1.Deployment, records map[string]Record, changes []Change) map[string]Record {
+	all := map[string]Record{}
+	var replaced []string
+	for _, c := range changes {
+		all[c.Container] = c.Record
+		replaced = append(replaced, c.Record.Replaced...)
+	}
+	for name, r := range records {
+		_, changed := all[name]
+		if changed || !slices.ContainsFunc(replaced, func(set string) bool { return r.Standing(d, name, set) != Afresh }) {
+			continue
+		}
+		all[name] = r
+		replaced = append(replaced, r.Replaced...)
+	}
+	for name, r := range all {
+		for _, set := range replaced {
+			if !slices.Contains(r.Replaced, set) {
+				r.Replaced = append(slices.Clone(r.Replaced), set)
+			}
+		}
+		all[name] = r
+	}
+	return all
 }
 
 // write renders the records of the containers that the Deployment still has.
@@ -156,13 +217,16 @@ func (r Record) Raised(from, to Size, replicaSet string, now time.Time) Record {
 
 // Lowered records that a size was lowered again.
 func (r Record) Lowered(from, to Size, replicaSet string, now time.Time) Record {
-	return r.change(from, to, replicaSet, now)
+	r = r.change(from, to, replicaSet, now)
+	r.Raises = nil // use that has come down has levelled off
+	return r
 }
 
 // RolledBack records that the given size did not get through, and was taken back to the one before.
 func (r Record) RolledBack(now time.Time) Record {
 	at := now.UTC().Truncate(time.Second)
 	r.Stuck = Stuck{Size: r.Given, At: at}
-	r.Given, r.GivenAt = r.Previous, at
+	r.Given, r.GivenAt, r.Previous = r.Previous, at, Size{}
+	r.Raises = r.Raises[:max(0, len(r.Raises)-1)] // it gave nothing
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 )
@@ -66,13 +67,12 @@ func TestWhatARecordSays(t *testing.T) {
 		},
 		{
 			reason: "a lowering is no raise", got: raised.Lowered(two, one, "memhog-2", later), want: Record{
-				Declared: one, Previous: two, Given: one, GivenAt: later, Raises: []time.Time{noon},
-				Replaced: []string{"memhog-1", "memhog-2"},
+				Declared: one, Previous: two, Given: one, GivenAt: later, Replaced: []string{"memhog-1", "memhog-2"},
 			},
 		},
 		{
 			reason: "a rollback goes to the size before", got: raisedTwice.RolledBack(later), want: Record{
-				Declared: one, Previous: two, Given: two, GivenAt: later, Raises: []time.Time{noon, noon.Add(time.Hour)},
+				Declared: one, Given: two, GivenAt: later, Raises: []time.Time{noon},
 				Replaced: []string{"memhog-1", "memhog-2"}, Stuck: Stuck{Size: four, At: later},
 			},
 		},
@@ -81,13 +81,74 @@ func TestWhatARecordSays(t *testing.T) {
 		},
 		{
 			reason: "a ReplicaSet is named once", got: raised.Lowered(two, one, "memhog-1", noon), want: Record{
-				Declared: one, Previous: two, Given: one, GivenAt: noon, Raises: []time.Time{noon}, Replaced: []string{"memhog-1"},
+				Declared: one, Previous: two, Given: one, GivenAt: noon, Replaced: []string{"memhog-1"},
 			},
 		},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, tt.got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
+			}
+		})
+	}
+}
+
+func TestARolloutReplacesAllContainers(t *testing.T) {
+	// Raised one after the other: by two rollouts, from memhog-1 to memhog-2 to memhog-3.
+	d := deployment(sized("first", "", "768Mi"), sized("second", "", "384Mi"), sized("third", "", "384Mi"))
+	records := map[string]Record{
+		"first": Record{}.Raised(one, two, "memhog-1", noon),
+		"third": Record{}.Raised(one, four, "memhog-0", noon), // and released with another size since
+	}
+	all := with(d, records, []Change{{Container: "second", Record: Record{}.Raised(one, two, "memhog-2", noon)}})
+	if len(all) != 2 {
+		t.Fatalf("recorded %v, want the first and the second", all)
+	}
+	back := deployment(sized("first", "", "384Mi"), sized("second", "", "384Mi"))
+	for name, r := range all {
+		if got := r.Standing(back, name, "memhog-1"); got != TakenBack {
+			t.Errorf("%s, back at memhog-1: %v, want %v", name, got, TakenBack)
+		}
+	}
+}
+
+func TestTheLatestRecordOfDeploymentAndReplicaSetsCounts(t *testing.T) {
+	text := func(r Record) map[string]string {
+		written, err := write(deployment(sized("memhog", "", "")), map[string]Record{"memhog": r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return map[string]string{v1.RecordAnnotation: written}
+	}
+	set := func(annotations map[string]string) metav1.PartialObjectMetadata {
+		return metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}}
+	}
+	first := Record{}.Raised(one, two, "memhog-1", noon)
+	second := first.Raised(two, four, "memhog-2", noon.Add(time.Hour))
+	broken := map[string]string{v1.RecordAnnotation: "nonsense"}
+	for _, tt := range []struct {
+		reason     string
+		deployment map[string]string
+		sets       []metav1.PartialObjectMetadata
+		want       Size
+		err        bool
+	}{
+		{"there is none", nil, []metav1.PartialObjectMetadata{set(nil)}, Size{}, false},
+		{"the Deployment's own", text(second), []metav1.PartialObjectMetadata{set(text(first)), set(text(second))}, four, false},
+		{"gone by an undo to the beginning", nil,
+			[]metav1.PartialObjectMetadata{set(nil), set(text(first)), set(text(second))}, four, false},
+		{"an older one by an undo to the middle", text(first), []metav1.PartialObjectMetadata{set(text(second))}, four, false},
+		{"the user wants to start afresh", map[string]string{v1.RecordAnnotation: "{}"},
+			[]metav1.PartialObjectMetadata{set(text(second))}, Size{}, false},
+		{"the user broke it", broken, []metav1.PartialObjectMetadata{set(text(second))}, Size{}, true},
+		{"one of a ReplicaSet is broken", nil, []metav1.PartialObjectMetadata{set(broken), set(text(first))}, two, false},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			d := deployment()
+			d.Annotations = tt.deployment
+			got, err := RecordsOf(d, tt.sets)
+			if got["memhog"].Given != tt.want || (err != nil) != tt.err {
+				t.Errorf("%s: %+v (%v), want %+v", tt.reason, got, err, tt.want)
 			}
 		})
 	}

@@ -69,7 +69,7 @@ const (
 func RolloutOf(d *appsv1.Deployment, c corev1.Container) Rollout {
 	has, gets := SizeOf(c.Resources).Limit, SizeOf(templateOf(d, c.Name).Resources).Limit
 	switch {
-	case gets > has && givenUp(d):
+	case gets > has && GivenUp(d):
 		return RolloutStuck
 	case gets > has, gets > 0 && gets < has && RollingOut(d):
 		return RolloutInProgress
@@ -88,9 +88,9 @@ func templateOf(d *appsv1.Deployment, name string) corev1.Container {
 	return corev1.Container{}
 }
 
-// givenUp is true when the Deployment has made no progress within its deadline, and reports that it no longer expects
+// GivenUp is true when the Deployment has made no progress within its deadline, and reports that it no longer expects
 // any (ProgressDeadlineExceeded).
-func givenUp(d *appsv1.Deployment) bool {
+func GivenUp(d *appsv1.Deployment) bool {
 	return slices.ContainsFunc(d.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
 		return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
 	}) && d.Status.ObservedGeneration == d.Generation
@@ -148,8 +148,9 @@ type Change struct {
 }
 
 // Write gives containers other sizes in the Deployment's template, which makes the Deployment replace its Pods, and
-// records that on the Deployment itself. Containers that are gone from the template, or already have the size, are left
-// alone. It returns the names of those that it changed, in the template's order; none means that nothing was written.
+// records that on the Deployment itself, beside the records that there are of it. Containers that are gone from the
+// template, or already have the size, are left alone. It returns the names of those that it changed, in the template's
+// order; none means that nothing was written.
 //
 // The operator comes to own the memory request and limit of these containers and the annotation, nothing else. That
 // takes a strategic merge patch: server-side apply would make it an owner of the containers as such, and whoever else
@@ -157,27 +158,22 @@ type Change struct {
 //
 // The write holds only for the version of the Deployment that was passed in: a conflict means that the caller has
 // seen an old one, and should look again.
-func Write(ctx context.Context, c client.Client, d *appsv1.Deployment, changes []Change) ([]string, error) {
-	records, err := Records(d)
-	if err != nil {
-		records = nil // broken by somebody, and written anew
-	}
-	all := map[string]Record{}
-	maps.Copy(all, records)
+func Write(ctx context.Context, c client.Client, d *appsv1.Deployment, records map[string]Record, changes []Change) ([]string, error) {
 	var changed []string
+	var made []Change
 	spec := corev1ac.PodSpec()
 	for _, present := range d.Spec.Template.Spec.Containers {
 		i := slices.IndexFunc(changes, func(c Change) bool { return c.Container == present.Name && c.differs(present) })
 		if i < 0 {
 			continue
 		}
-		changed, all[present.Name] = append(changed, present.Name), changes[i].Record
+		changed, made = append(changed, present.Name), append(made, changes[i])
 		spec.WithContainers(corev1ac.Container().WithName(present.Name).WithResources(memory(present, changes[i].Size)))
 	}
 	if len(changed) == 0 {
 		return nil, nil
 	}
-	record, err := write(d, all)
+	record, err := write(d, with(d, records, made))
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func TestARolloutIsGivenUpWhenItsDeadlineHasPassed(t *testing.T) {
 			d := deployment()
 			d.Generation = 2
 			d.Status = appsv1.DeploymentStatus{ObservedGeneration: tt.observed, Conditions: tt.conditions}
-			if got := givenUp(d); got != tt.want {
+			if got := GivenUp(d); got != tt.want {
 				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
 			}
 		})
@@ -239,7 +239,7 @@ func TestWriteGivesLargerSizesUnlessSmallerOnesAreMeant(t *testing.T) {
 			for name, size := range tt.sizes {
 				changes = append(changes, Change{Container: name, Size: size, Smaller: tt.smaller, Record: Record{Given: size}})
 			}
-			changed, err := Write(t.Context(), c, d, changes)
+			changed, err := Write(t.Context(), c, d, nil, changes)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -276,7 +276,7 @@ func TestWriteLeavesADeploymentThatHasChangedMeanwhile(t *testing.T) {
 	if err := c.Update(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
-	changed, err := Write(t.Context(), c, d, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
+	changed, err := Write(t.Context(), c, d, nil, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
 	if len(changed) > 0 || !apierrors.IsConflict(err) {
 		t.Errorf("want a conflict and no change, got %v and %v", changed, err)
 	}
@@ -290,7 +290,7 @@ func TestWriteSaysWhatItCouldNotWrite(t *testing.T) {
 		return refused
 	}})
 	d := deployment(sized("memhog", "256Mi", "384Mi"))
-	changed, err := Write(t.Context(), c, d, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
+	changed, err := Write(t.Context(), c, d, nil, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
 	if len(changed) > 0 || !errors.Is(err, refused) {
 		t.Fatalf("want the refusal and no change, got %v and %v", changed, err)
 	}

@@ -73,6 +73,7 @@ func (o *ours) observe(c *world.Container) scaling.Observation {
 		Sample:            c.Sample(),
 		History:           &o.history,
 		OOMKilledAt:       c.OOMKilledAt(),
+		OOMAnswered:       o.record.oomKilledAt,
 		LastChange:        o.record.givenAt,
 		Raises:            o.record.raises,
 		Bounds:            scaling.Bounds{Node: scaling.Memory{Request: world.Node, Limit: world.Node}},
@@ -82,9 +83,6 @@ func (o *ours) observe(c *world.Container) scaling.Observation {
 	}
 	if !o.record.givenAt.IsZero() {
 		seen.Declared = o.declared
-	}
-	if o.record.oomKilledAt.After(seen.OOMKilledAt) {
-		seen.OOMKilledAt = o.record.oomKilledAt
 	}
 	return seen
 }
@@ -96,7 +94,9 @@ func (o *ours) apply(second int, c *world.Container, d scaling.Decision, seen sc
 			o.record.raises = nil
 		}
 		o.record.raises = append(o.record.raises, now)
-		o.record.oomKilledAt = seen.OOMKilledAt
+		if seen.OOMKilledAt.After(o.record.oomKilledAt) {
+			o.record.oomKilledAt = seen.OOMKilledAt
+		}
 	}
 	o.record.givenAt = now
 	if o.inPlace {

@@ -1,0 +1,91 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// owner is the workload of a Pod, and what was changed of it.
+type owner struct {
+	// Deployment that owns the Pod; nil when none does.
+	Deployment *appsv1.Deployment
+	// records of its containers.
+	records map[string]workload.Record
+	// busy is true while a change of ours replaces its Pods.
+	busy bool
+}
+
+// owners finds the owners of a namespace's Pods, each of them once.
+type owners struct {
+	find workload.Owners
+	// sets are the ReplicaSets that carry a record, by Deployment.
+	sets  map[types.UID][]metav1.PartialObjectMetadata
+	known map[types.UID]owner // by ReplicaSet, which replicas have in common
+}
+
+func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string) (*owners, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSetList"))
+	if err := r.Client.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list ReplicaSets of namespace %q: %w", namespace, err)
+	}
+	o := &owners{
+		find: workload.Owners{Reader: r.Client}, sets: map[types.UID][]metav1.PartialObjectMetadata{}, known: map[types.UID]owner{},
+	}
+	for i := range list.Items {
+		set := &list.Items[i]
+		if ref := metav1.GetControllerOf(set); ref != nil && len(set.Annotations) > 0 {
+			o.sets[ref.UID] = append(o.sets[ref.UID], *set)
+		}
+	}
+	return o, nil
+}
+
+func (o *owners) of(ctx context.Context, pod *corev1.Pod) (owner, error) {
+	ref := metav1.GetControllerOf(pod)
+	if ref == nil {
+		return owner{}, nil
+	}
+	if known, ok := o.known[ref.UID]; ok {
+		return known, nil
+	}
+	deployment, err := o.find.Deployment(ctx, pod)
+	if err != nil {
+		return owner{}, err
+	}
+	found := owner{Deployment: deployment}
+	if deployment != nil {
+		if found.busy, err = workload.InFlight(deployment); err != nil {
+			return owner{}, err
+		}
+		// Whoever broke the record wants to start afresh.
+		found.records, _ = workload.RecordsOf(deployment, o.sets[deployment.UID])
+	}
+	o.known[ref.UID] = found
+	return found, nil
+}
+
+// raised counts the containers whose memory the operator has raised.
+func (o *owners) raised() (int, error) {
+	counted, total := map[types.UID]bool{}, 0
+	for _, one := range o.known {
+		if one.Deployment == nil || counted[one.Deployment.UID] {
+			continue
+		}
+		names, err := workload.Raised(one.Deployment)
+		if err != nil {
+			return 0, err
+		}
+		counted[one.Deployment.UID] = true
+		total += len(names)
+	}
+	return total, nil
+}
