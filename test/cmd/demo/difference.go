@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 )
 
 // difference is a value that two versions of an object do not share.
@@ -22,7 +24,7 @@ func (d difference) String() string {
 }
 
 // differences lists what differs between two versions of a Deployment, apart from its status and the bookkeeping that
-// the API server and the Deployment's controller do in its metadata.
+// the API server, the Deployment's controller and the operator do in its metadata.
 func differences(before, after *unstructured.Unstructured) []difference {
 	return compare("", withoutBookkeeping(before), withoutBookkeeping(after))
 }
@@ -35,6 +37,7 @@ func withoutBookkeeping(object *unstructured.Unstructured) map[string]any {
 		{"metadata", "resourceVersion"},
 		{"metadata", "generation"},
 		{"metadata", "annotations", "deployment.kubernetes.io/revision"},
+		{"metadata", "annotations", v1.RecordAnnotation},
 	} {
 		unstructured.RemoveNestedField(content, path...)
 	}

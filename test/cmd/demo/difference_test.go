@@ -45,6 +45,7 @@ func TestDifferences(t *testing.T) {
 				raise(o)
 				o["status"] = map[string]any{"replicas": int64(1)}
 				set(o, "2", "metadata", "annotations", "deployment.kubernetes.io/revision")
+				set(o, "{}", "metadata", "annotations", "app-monitor.kubedemo.com/record")
 				set(o, int64(2), "metadata", "generation")
 				set(o, "11", "metadata", "resourceVersion")
 				set(o, []any{"x"}, "metadata", "managedFields")
