@@ -29,7 +29,7 @@ var explanations = map[scaling.Reason]string{
 	scaling.ReasonNoLimit:               "it has no memory limit, so there is nothing to compare its use with",
 	scaling.ReasonUnsupportedOwner:      "no Deployment owns the Pod, so no new size can be rolled out",
 	scaling.ReasonInPlaceUnavailable:    "the strategy InPlace allows no restart, and Pods cannot be resized in place here",
-	scaling.ReasonOverridden:            "somebody else put back what the operator had changed, and is not fought",
+	scaling.ReasonOverridden:            "somebody else put back the size from before, or gives Pods less than their workload says",
 	scaling.ReasonCooldown:              "the workload was changed only a moment ago",
 	scaling.ReasonGrowthBudgetExhausted: "it was raised as often as the growth budget allows, and its use never levelled off: a leak",
 	scaling.ReasonAtMaximum:             "the limit may not be larger than maxMemory",

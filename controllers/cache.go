@@ -121,9 +121,7 @@ func stripReplicaSet(o any) (any, error) {
 	}
 	kept := &metav1.PartialObjectMetadata{TypeMeta: rs.TypeMeta, ObjectMeta: identity(rs.ObjectMeta)}
 	kept.OwnerReferences = rs.OwnerReferences
-	if record, ok := rs.Annotations[v1.RecordAnnotation]; ok {
-		kept.Annotations = map[string]string{v1.RecordAnnotation: record}
-	}
+	kept.Annotations = ours(rs.Annotations)
 	return kept, nil
 }
 
@@ -136,7 +134,7 @@ func identity(m metav1.ObjectMeta) metav1.ObjectMeta {
 
 func ours(annotations map[string]string) map[string]string {
 	kept := map[string]string{}
-	for _, key := range []string{v1.MonitorAnnotation, v1.PausedAnnotation, v1.RecordAnnotation} {
+	for _, key := range []string{v1.MonitorAnnotation, v1.PausedAnnotation, v1.RecordAnnotation, workload.RevisionAnnotation} {
 		if value, ok := annotations[key]; ok {
 			kept[key] = value
 		}

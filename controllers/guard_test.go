@@ -4,10 +4,14 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 func TestTheCooldownOutlivesTheOperatorAndAnOOMKillDoesNotWait(t *testing.T) {
@@ -337,4 +341,23 @@ func TestTheTimeOfARolloutIsMeasured(t *testing.T) {
 	if got := took(); got != 40*time.Second {
 		t.Errorf("a rollout of 40 s is taken to last %s", got)
 	}
+}
+
+func TestPodsThatSomebodyElseMakesSmallerAreNotFoughtOver(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	set := &appsv1.ReplicaSet{}
+	must(t, live.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: replicaSetOf(pod)}, set))
+	set.Annotations = map[string]string{workload.RevisionAnnotation: "7"}
+	must(t, live.Update(t.Context(), set))
+	settle(t, ReplicaSetMetaOf(set))
+	// As if a webhook had given the Pod half of what the template says.
+	d.Annotations = map[string]string{workload.RevisionAnnotation: "7"}
+	w.resize(d, "768Mi")
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	w.uses(pod, "memhog", 300)
+	m := w.reconcile("m")
+	wantDecision(t, m, v1.ActionHold, "Overridden")
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/768Mi"})
 }

@@ -160,7 +160,8 @@ func (c *container) observeDeployment(spec corev1.Container) {
 	d, o := c.Deployment, &c.observed
 	// A template written while the Deployment itself is paused would take effect at a moment nobody chose.
 	o.Paused = o.Paused || paused(d) || d.Spec.Paused
-	rollout := workload.RolloutOf(d, spec)
+	rollout := workload.RolloutOf(d, spec, c.revision)
+	o.Overridden = rollout == workload.RolloutBypassed
 	o.RolloutInProgress, o.RolloutStuck = rollout == workload.RolloutInProgress, rollout == workload.RolloutStuck
 	o.Busy = c.busy
 	for _, record := range c.records {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -19,6 +20,8 @@ type owner struct {
 	Deployment *appsv1.Deployment
 	// records of its containers.
 	records map[string]workload.Record
+	// revision of the Pod's ReplicaSet.
+	revision string
 	// busy is true while a change of ours replaces its Pods.
 	busy bool
 }
@@ -26,9 +29,10 @@ type owner struct {
 // owners finds the owners of a namespace's Pods, each of them once.
 type owners struct {
 	find workload.Owners
-	// sets are the ReplicaSets that carry a record, by Deployment.
-	sets  map[types.UID][]metav1.PartialObjectMetadata
-	known map[types.UID]owner // by ReplicaSet, which replicas have in common
+	// sets are the ReplicaSets that carry a record, by Deployment, and revisions those of all ReplicaSets.
+	sets      map[types.UID][]metav1.PartialObjectMetadata
+	revisions map[types.UID]string
+	known     map[types.UID]owner // by ReplicaSet, which replicas have in common
 }
 
 func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string) (*owners, error) {
@@ -38,11 +42,13 @@ func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string) (
 		return nil, fmt.Errorf("list ReplicaSets of namespace %q: %w", namespace, err)
 	}
 	o := &owners{
-		find: workload.Owners{Reader: r.Client}, sets: map[types.UID][]metav1.PartialObjectMetadata{}, known: map[types.UID]owner{},
+		find: workload.Owners{Reader: r.Client}, sets: map[types.UID][]metav1.PartialObjectMetadata{},
+		revisions: map[types.UID]string{}, known: map[types.UID]owner{},
 	}
 	for i := range list.Items {
 		set := &list.Items[i]
-		if ref := metav1.GetControllerOf(set); ref != nil && len(set.Annotations) > 0 {
+		o.revisions[set.UID] = workload.Revision(set)
+		if ref := metav1.GetControllerOf(set); ref != nil && set.Annotations[v1.RecordAnnotation] != "" {
 			o.sets[ref.UID] = append(o.sets[ref.UID], *set)
 		}
 	}
@@ -61,7 +67,7 @@ func (o *owners) of(ctx context.Context, pod *corev1.Pod) (owner, error) {
 	if err != nil {
 		return owner{}, err
 	}
-	found := owner{Deployment: deployment}
+	found := owner{Deployment: deployment, revision: o.revisions[ref.UID]}
 	if deployment != nil {
 		if found.busy, err = workload.InFlight(deployment); err != nil {
 			return owner{}, err

@@ -20,6 +20,9 @@ import (
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 )
 
+// RevisionAnnotation holds the revision of a Deployment, and of each of its ReplicaSets.
+const RevisionAnnotation = "deployment.kubernetes.io/revision"
+
 // FieldManager is the name under which the operator owns the fields that it writes.
 const FieldManager = "memhog-operator"
 
@@ -59,24 +62,33 @@ const (
 	RolloutSettled Rollout = iota
 	// RolloutInProgress: a rollout is about to replace the container by one of another size, or should have.
 	RolloutInProgress
+	// RolloutBypassed: the rollout is over, and yet the container is smaller than the template says: somebody else, such as
+	// a webhook, gives Pods another size.
+	RolloutBypassed
 	// RolloutStuck: the template has a larger size, but the Deployment has given up rolling it out.
 	RolloutStuck
 )
 
 // RolloutOf says whether a rollout is going to change the container's size. A smaller size counts, too, while it is
 // rolled out: its user has just said what the container should have, and a size grown from the present one would
-// overrule that.
-func RolloutOf(d *appsv1.Deployment, c corev1.Container) Rollout {
+// overrule that. The revision is that of the Pod's ReplicaSet: an old Pod that lingers is one of an older revision.
+func RolloutOf(d *appsv1.Deployment, c corev1.Container, revision string) Rollout {
 	has, gets := SizeOf(c.Resources).Limit, SizeOf(templateOf(d, c.Name).Resources).Limit
 	switch {
 	case gets > has && GivenUp(d):
 		return RolloutStuck
+	case gets > has && revision != "" && revision == Revision(d) && !RollingOut(d):
+		return RolloutBypassed
 	case gets > has, gets > 0 && gets < has && RollingOut(d):
 		return RolloutInProgress
 	default:
 		return RolloutSettled
 	}
 }
+
+// Revision is the number that the Deployment controller gives to a Deployment's present template, and to the ReplicaSet
+// that was made of it.
+func Revision(o client.Object) string { return o.GetAnnotations()[RevisionAnnotation] }
 
 // templateOf returns the container as the template has it, an empty one when it is gone.
 func templateOf(d *appsv1.Deployment, name string) corev1.Container {

@@ -69,7 +69,30 @@ func TestARolloutThatChangesTheSizeIsToldFromOthers(t *testing.T) {
 			tt.template.Status.Conditions = []appsv1.DeploymentCondition{
 				{Type: appsv1.DeploymentProgressing, Status: tt.progress, Reason: tt.why},
 			}
-			if got := RolloutOf(tt.template, same); got != tt.want {
+			if got := RolloutOf(tt.template, same, ""); got != tt.want {
+				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
+			}
+		})
+	}
+}
+
+func TestAPodThatSomebodyElseMadeSmallerIsNotWaitedFor(t *testing.T) {
+	for _, tt := range []struct {
+		reason, revision, why string
+		want                  Rollout
+	}{
+		{"a Pod of the newest revision, after the rollout", "2", progressDone, RolloutBypassed},
+		{"during the rollout", "2", "ReplicaSetUpdated", RolloutInProgress},
+		{"an old Pod that lingers", "1", progressDone, RolloutInProgress},
+		{"a Pod whose revision is not known", "", progressDone, RolloutInProgress},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			d := deployment(sized("memhog", "", "768Mi"))
+			d.Annotations = map[string]string{RevisionAnnotation: "2"}
+			d.Status.Conditions = []appsv1.DeploymentCondition{
+				{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: tt.why},
+			}
+			if got := RolloutOf(d, sized("memhog", "", "384Mi"), tt.revision); got != tt.want {
 				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
 			}
 		})
