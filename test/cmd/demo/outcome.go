@@ -66,7 +66,7 @@ func (o outcome) verdict(goal size) error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	switch {
-	case o.crossed.IsZero():
+	case o.crossed.IsZero() && o.decided.IsZero():
 		fail("memhog's memory never reached the threshold")
 	case o.decided.IsZero():
 		fail("the Deployment was not raised: it still stands at %s", o.from)
@@ -94,10 +94,16 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
+// foreseen is true when the Deployment was raised before memory reached the threshold.
+func (o outcome) foreseen() bool { return o.crossed.IsZero() || o.decided.Before(o.crossed) }
+
 // String is the story's last line.
 func (o outcome) String() string {
-	return fmt.Sprintf("memhog rescued: %s → %s; crossing → decision %.1f s, → new Pod Ready %.1f s; "+
-		"OOM kills %d; restarts %d; rollouts %d",
-		o.from, o.to, o.decided.Sub(o.crossed).Seconds(), o.ready.Sub(o.crossed).Seconds(),
-		o.oomKills, o.restarts, o.rollouts)
+	how := fmt.Sprintf("crossing → decision %.1f s, → new Pod Ready %.1f s",
+		o.decided.Sub(o.crossed).Seconds(), o.ready.Sub(o.crossed).Seconds())
+	if o.foreseen() {
+		how = fmt.Sprintf("foreseen before the threshold was reached; decision → new Pod Ready %.1f s", o.ready.Sub(o.decided).Seconds())
+	}
+	return fmt.Sprintf("memhog rescued: %s → %s; %s; OOM kills %d; restarts %d; rollouts %d",
+		o.from, o.to, how, o.oomKills, o.restarts, o.rollouts)
 }

@@ -219,3 +219,18 @@ func TestSizeTimesRoundsUpToMi(t *testing.T) {
 		}
 	}
 }
+
+func TestARescueMayComeBeforeTheThreshold(t *testing.T) {
+	o := outcome{from: before, to: goal, decided: after(40), ready: after(42.5), rollouts: 1}
+	want := "memhog rescued: 256Mi/384Mi → 512Mi/768Mi; foreseen before the threshold was reached; " +
+		"decision → new Pod Ready 2.5 s; OOM kills 0; restarts 0; rollouts 1"
+	for _, crossed := range []time.Time{{}, after(41)} {
+		o.crossed = crossed
+		if err := o.verdict(goal); err != nil {
+			t.Errorf("verdict: %v", err)
+		}
+		if got := o.String(); got != want {
+			t.Errorf("outcome\n%s\nwant\n%s", got, want)
+		}
+	}
+}
