@@ -361,3 +361,38 @@ func TestPodsThatSomebodyElseMakesSmallerAreNotFoughtOver(t *testing.T) {
 	wantDecision(t, m, v1.ActionHold, "Overridden")
 	w.wantSizes(d, map[string]string{"memhog": "256Mi/768Mi"})
 }
+
+func TestACacheThatKnowsTheReplicaSetBeforeTheDeploymentIsNotFooled(t *testing.T) {
+	w := newWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	d.Annotations = map[string]string{workload.RevisionAnnotation: "1"}
+	w.update(d)
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	// The ReplicaSet of a raise that the cached Deployment does not show yet.
+	next := &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "memhog-next", Namespace: w.namespace, Annotations: map[string]string{
+				workload.RevisionAnnotation: "2",
+				v1.RecordAnnotation: `{"memhog":{"declared":{"limit":"384Mi"},"previous":{"limit":"384Mi"},"given":{"limit":"768Mi"},` +
+					`"givenAt":"` + w.clock.Now().UTC().Format(time.RFC3339) + `","replaced":["` + replicaSetOf(pod) + `"]}}`,
+			},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
+		},
+		Spec: appsv1.ReplicaSetSpec{Selector: d.Spec.Selector, Template: d.Spec.Template},
+	}
+	must(t, live.Create(t.Context(), next))
+	settle(t, ReplicaSetMetaOf(next))
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.wantNoEvent()
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+
+	// Once it does, and has gone back, somebody has taken the raise back.
+	w.refresh(d)
+	d.Annotations = map[string]string{workload.RevisionAnnotation: "3"}
+	w.update(d)
+	w.setProgress(d, corev1.ConditionTrue, "NewReplicaSetAvailable")
+	w.reconcile("m")
+	mustContain(t, w.nextEvent(), "Warning Overridden")
+}

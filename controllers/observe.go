@@ -162,7 +162,8 @@ func (c *container) observeDeployment(spec corev1.Container) {
 	o.Paused = o.Paused || paused(d) || d.Spec.Paused
 	rollout := workload.RolloutOf(d, spec, c.revision)
 	o.Overridden = rollout == workload.RolloutBypassed
-	o.RolloutInProgress, o.RolloutStuck = rollout == workload.RolloutInProgress, rollout == workload.RolloutStuck
+	o.RolloutInProgress = rollout == workload.RolloutInProgress || c.behind
+	o.RolloutStuck = rollout == workload.RolloutStuck
 	o.Busy = c.busy
 	for _, record := range c.records {
 		// One rollout at a time: it replaces all of the Pod's containers.

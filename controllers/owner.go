@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +23,9 @@ type owner struct {
 	records map[string]workload.Record
 	// revision of the Pod's ReplicaSet.
 	revision string
+	// behind is true when the cache has a newer ReplicaSet than the Deployment knows of: what it has of the Deployment is
+	// from before a rollout that has begun.
+	behind bool
 	// busy is true while a change of ours replaces its Pods.
 	busy bool
 }
@@ -32,6 +36,8 @@ type owners struct {
 	// sets are the ReplicaSets that carry a record, by Deployment, and revisions those of all ReplicaSets.
 	sets      map[types.UID][]metav1.PartialObjectMetadata
 	revisions map[types.UID]string
+	// newest is the highest revision among the ReplicaSets of a Deployment.
+	newest map[types.UID]int
 	known     map[types.UID]owner // by ReplicaSet, which replicas have in common
 }
 
@@ -43,12 +49,17 @@ func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string) (
 	}
 	o := &owners{
 		find: workload.Owners{Reader: r.Client}, sets: map[types.UID][]metav1.PartialObjectMetadata{},
-		revisions: map[types.UID]string{}, known: map[types.UID]owner{},
+		revisions: map[types.UID]string{}, newest: map[types.UID]int{}, known: map[types.UID]owner{},
 	}
 	for i := range list.Items {
 		set := &list.Items[i]
 		o.revisions[set.UID] = workload.Revision(set)
-		if ref := metav1.GetControllerOf(set); ref != nil && set.Annotations[v1.RecordAnnotation] != "" {
+		ref := metav1.GetControllerOf(set)
+		if ref == nil {
+			continue
+		}
+		o.newest[ref.UID] = max(o.newest[ref.UID], number(workload.Revision(set)))
+		if set.Annotations[v1.RecordAnnotation] != "" {
 			o.sets[ref.UID] = append(o.sets[ref.UID], *set)
 		}
 	}
@@ -72,11 +83,21 @@ func (o *owners) of(ctx context.Context, pod *corev1.Pod) (owner, error) {
 		if found.busy, err = workload.InFlight(deployment); err != nil {
 			return owner{}, err
 		}
+		found.behind = o.newest[deployment.UID] > number(workload.Revision(deployment))
 		// Whoever broke the record wants to start afresh.
 		found.records, _ = workload.RecordsOf(deployment, o.sets[deployment.UID])
 	}
 	o.known[ref.UID] = found
 	return found, nil
+}
+
+// number reads a revision, of which there is none where the Deployment controller has not been yet.
+func number(revision string) int {
+	n, err := strconv.Atoi(revision)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // raised counts the containers whose memory the operator has raised.
