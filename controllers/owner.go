@@ -38,7 +38,7 @@ type owners struct {
 	revisions map[types.UID]string
 	// newest is the highest revision among the ReplicaSets of a Deployment.
 	newest map[types.UID]int
-	known     map[types.UID]owner // by ReplicaSet, which replicas have in common
+	known  map[types.UID]owner // by ReplicaSet, which replicas have in common
 }
 
 func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string) (*owners, error) {
