@@ -83,6 +83,12 @@ func TestALeakIsStoppedByItsBudget(t *testing.T) {
 		m = w.reconcile("m")
 	}
 	w.wantSizes(d, map[string]string{"memhog": "4Gi/6Gi"})
+	w.refresh(d)
+	records, err := workload.Records(d)
+	must(t, err)
+	if n := len(records["memhog"].Raises); n != 1 {
+		t.Errorf("%d raises count after use has levelled off, want the one since", n)
+	}
 	wantCondition(t, m, v1.ConditionConstrained, metav1.ConditionFalse, v1.ReasonUnconstrained)
 }
 
@@ -251,7 +257,8 @@ func TestAnOOMKillIsAnsweredOnceWhateverTheClocksSay(t *testing.T) {
 	w := newWorld(t)
 	w.monitor("m", 75, 2)
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
-	killed(pod, w.clock.Now().Add(30*time.Second)) // by the clock of a node that is ahead
+	at := w.clock.Now().Add(30 * time.Second) // by the clock of a node that is ahead
+	killed(pod, at)
 	must(t, live.Status().Update(t.Context(), pod))
 	settle(t, pod)
 	w.reconcile("m")
@@ -259,6 +266,9 @@ func TestAnOOMKillIsAnsweredOnceWhateverTheClocksSay(t *testing.T) {
 
 	next := w.rollOut(d)
 	w.delete(pod)
+	killed(next, at) // the same one
+	must(t, live.Status().Update(t.Context(), next))
+	settle(t, next)
 	for range 5 {
 		w.clock.Step(time.Minute)
 		w.uses(next, "memhog", 100)
@@ -340,6 +350,9 @@ func TestTheTimeOfARolloutIsMeasured(t *testing.T) {
 	w.reconcile("m")
 	if got := took(); got != 40*time.Second {
 		t.Errorf("a rollout of 40 s is taken to last %s", got)
+	}
+	if n := len(w.page("m").trends.use); n != 2 {
+		t.Errorf("%d processes are remembered, want the two that run", n)
 	}
 }
 
