@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -60,6 +61,10 @@ func run(o options) error {
 	if err := mgr.Add(sampler); err != nil {
 		return fmt.Errorf("add the sampler: %w", err)
 	}
+	server, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client for discovery: %w", err)
+	}
 	reconciler := &controllers.AppMonitorReconciler{
 		Client:       mgr.GetClient(),
 		Samples:      sampler,
@@ -67,6 +72,7 @@ func run(o options) error {
 		Clock:        clock.RealClock{},
 		MaxSampleAge: o.maxSampleAge,
 		Tick:         o.sampleInterval,
+		Server:       &controllers.Server{Discovery: server, Clock: clock.RealClock{}},
 		WholeCluster: len(o.namespaces) == 0,
 	}
 	ctx := ctrl.SetupSignalHandler()

@@ -15,6 +15,7 @@ import (
 // verdict is what tells one decision on a place from the next.
 type verdict struct {
 	action            scaling.Action
+	means             scaling.Means
 	reason, limitedBy scaling.Reason
 	dryRun            bool
 }
@@ -40,10 +41,16 @@ func (a *account) resume(status *v1.AppMonitorStatus) {
 func (a *account) note(held []decision, done outcome, now time.Time) {
 	for _, group := range done.changes {
 		for _, d := range group {
-			delete(a.last, d.place())
-			a.list(d, false, now)
+			if !d.listed {
+				delete(a.last, d.place())
+				a.list(d, false, now)
+			}
 			a.changed = changeOf(d, now)
 		}
+	}
+	for _, d := range done.asked {
+		delete(a.last, d.place())
+		a.list(d, false, now)
 	}
 	for _, d := range done.dry {
 		a.list(d, true, now)
@@ -55,7 +62,7 @@ func (a *account) note(held []decision, done outcome, now time.Time) {
 
 // list adds an entry, unless the last one on the same place says the same.
 func (a *account) list(d decision, dryRun bool, now time.Time) {
-	v := verdict{action: d.Action, reason: d.Reason, limitedBy: d.LimitedBy, dryRun: dryRun}
+	v := verdict{action: d.Action, means: d.Means, reason: d.Reason, limitedBy: d.LimitedBy, dryRun: dryRun}
 	known, ok := a.last[d.place()]
 	if !ok {
 		known, ok = a.listed(d)
@@ -66,8 +73,8 @@ func (a *account) list(d decision, dryRun bool, now time.Time) {
 	}
 	from := memorySize(d.from())
 	entry := v1.Decision{
-		Time: seconds(now), Workload: d.workloadName(), Container: d.name, Pod: d.pod.Name,
-		Action: v1.Action(d.Action), Reason: string(d.Reason), LimitedBy: string(d.LimitedBy), DryRun: dryRun,
+		Time: seconds(now), Workload: d.Name(), Container: d.name, Pod: d.pod.Name,
+		Action: v1.Action(d.Action), Means: v1.Means(d.Means), Reason: string(d.Reason), LimitedBy: string(d.LimitedBy), DryRun: dryRun,
 		From: &from, Message: clip(d.because(), v1.MaxDecisionMessage),
 	}
 	if d.Action != scaling.Hold {
@@ -85,14 +92,15 @@ func (a *account) list(d decision, dryRun bool, now time.Time) {
 // that was made is over, and the same one may be made again.
 func (a *account) listed(d decision) (verdict, bool) {
 	i := slices.IndexFunc(a.entries, func(e v1.Decision) bool {
-		return e.Workload == d.workloadName() && e.Container == d.name
+		return e.Workload == d.Name() && e.Container == d.name
 	})
 	if i < 0 || a.entries[i].Action != v1.ActionHold && !a.entries[i].DryRun {
 		return verdict{}, false
 	}
 	e := a.entries[i]
 	return verdict{
-		action: scaling.Action(e.Action), reason: scaling.Reason(e.Reason), limitedBy: scaling.Reason(e.LimitedBy), dryRun: e.DryRun,
+		action: scaling.Action(e.Action), means: scaling.Means(e.Means), reason: scaling.Reason(e.Reason),
+		limitedBy: scaling.Reason(e.LimitedBy), dryRun: e.DryRun,
 	}, true
 }
 
@@ -109,14 +117,14 @@ func seconds(t time.Time) metav1.Time { return metav1.NewTime(t).Rfc3339Copy() }
 
 func changeOf(d decision, now time.Time) *v1.Change {
 	return &v1.Change{
-		Time: seconds(now), Action: v1.Action(d.Action), Workload: d.workloadName(), Container: d.name,
+		Time: seconds(now), Action: v1.Action(d.Action), Means: v1.Means(d.Means), Workload: d.Name(), Container: d.name,
 		Reason: string(d.Reason), From: memorySize(d.from()), To: memorySize(d.Target),
 	}
 }
 
 // from is the size that a decision changes: the Pod's, but a rollback takes back what the Pod never got.
 func (d decision) from() scaling.Memory {
-	if d.Action == scaling.Rollback {
+	if d.Action == scaling.Rollback && d.Means == scaling.Rollout {
 		return scaling.Memory(d.record.Given)
 	}
 	return d.observed.Size
@@ -137,8 +145,13 @@ func (d decision) because() string {
 		scaling.ReasonCatchUp:   fmt.Sprintf("Pod %s has less than the workload", d.pod.Name),
 		scaling.ReasonIdle: fmt.Sprintf("%s, and far below the limit for %s or longer", used,
 			d.policy.LowerAfter),
-		scaling.ReasonRolloutStuck: explanations[scaling.ReasonRolloutStuck],
+		scaling.ReasonRolloutStuck:     explanations[scaling.ReasonRolloutStuck],
+		scaling.ReasonNodeFull:         fmt.Sprintf("its node has no room for that of Pod %s", d.pod.Name),
+		scaling.ReasonResizeInfeasible: explanations[scaling.ReasonResizeInfeasible],
 	}[d.Reason]
+	if d.Instead != "" {
+		text += fmt.Sprintf("; by a rollout, because %s (%s)", explanations[d.Instead], d.Instead)
+	}
 	if d.LimitedBy != "" {
 		text += fmt.Sprintf("; no more than this, because %s (%s)", explanations[d.LimitedBy], d.LimitedBy)
 	}

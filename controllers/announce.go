@@ -27,16 +27,18 @@ var tellable = append(slices.DeleteFunc(scaling.Refusals(), func(r scaling.Reaso
 // explanations are what there is to know of the holds that a user can do something about, or should know of.
 var explanations = map[scaling.Reason]string{
 	scaling.ReasonNoLimit:               "it has no memory limit, so there is nothing to compare its use with",
-	scaling.ReasonUnsupportedOwner:      "no Deployment owns the Pod, so no new size can be rolled out",
-	scaling.ReasonInPlaceUnavailable:    "the strategy InPlace allows no restart, and Pods cannot be resized in place here",
+	scaling.ReasonUnsupportedOwner:      "the Pod has no owner that could roll a new size out, and is not resized in place here",
+	scaling.ReasonInPlaceUnavailable:    "the Pod cannot be resized in place without a restart here",
+	scaling.ReasonResizeInfeasible:      "the Pod's node, or the API server, will never give it another size in place",
+	scaling.ReasonRecoveryFailed:        "it was OOM-killed again after its Pod was given more memory in place, before it could use any",
 	scaling.ReasonOverridden:            "somebody else put back the size from before, or gives Pods less than their workload says",
 	scaling.ReasonCooldown:              "the workload was changed only a moment ago",
 	scaling.ReasonGrowthBudgetExhausted: "it was raised as often as the growth budget allows, and its use never levelled off: a leak",
 	scaling.ReasonAtMaximum:             "the limit may not be larger than maxMemory",
 	scaling.ReasonAtLimitRange:          "a LimitRange of the namespace allows no more",
 	scaling.ReasonQuotaExceeded:         "a ResourceQuota of the namespace leaves no more",
-	scaling.ReasonNodeFull:              "no node has more to give",
-	scaling.ReasonRolloutStuck:          "the Deployment gave up rolling out the larger size",
+	scaling.ReasonNodeFull:              "the node has no more to give, nor has another one for a new Pod",
+	scaling.ReasonRolloutStuck:          "the workload gave up rolling out the larger size",
 }
 
 // announce tells of completed changes, and once of each refusal, by Events, logs and metrics.
@@ -45,22 +47,24 @@ func (r *AppMonitorReconciler) announce(ctx context.Context, monitor *v1.AppMoni
 ) {
 	now := r.Clock.Now()
 	page.account.resume(&monitor.Status)
-	page.account.note(d.held, done, now)
-	page.needs.note(d.held, slices.Concat(done.changes...), now)
+	held := slices.Concat(d.held, done.refused)
+	page.account.note(held, done, now)
+	page.needs.note(held, slices.Concat(slices.Concat(done.changes...), done.asked), now)
 	count(client.ObjectKeyFromObject(monitor), o, page, d, done, now)
-	r.announceRefusals(monitor, page, d.held)
-	r.announceStrays(monitor, page, o.strays)
 	for _, group := range done.changes {
 		r.announceChange(ctx, monitor, page, group)
 	}
+	r.announceRefusals(monitor, page, held)
+	r.announceHints(monitor, page, o, d)
+	r.announceStrays(monitor, page, o.strays)
 	for _, d := range done.dry {
 		if page.news(d.subject().GetUID(), fmt.Sprint("dry run ", d.name, d.Action, d.Reason, d.LimitedBy)) {
 			r.event(d.subject(), monitor, corev1.EventTypeNormal, v1.ReasonDryRun, d.Action, "would have "+d.told())
 		}
 	}
 	for _, f := range done.failures {
-		logf.FromContext(ctx).Error(f.err, "changing memory failed", "deployment", f.deployment.Name)
-		r.event(f.deployment, monitor, corev1.EventTypeWarning, v1.ReasonChangeFailed, f.action, oneLine(f.err))
+		logf.FromContext(ctx).Error(f.err, "changing memory failed", "workload", f.Name())
+		r.event(f.subject(), monitor, corev1.EventTypeWarning, v1.ReasonChangeFailed, f.Action, oneLine(f.err))
 	}
 }
 
@@ -70,22 +74,28 @@ func (r *AppMonitorReconciler) announceChange(ctx context.Context, monitor *v1.A
 	var reasons []scaling.Reason
 	notes := map[scaling.Reason][]string{}
 	for _, d := range group {
+		withdrawn := d.Action == scaling.Rollback && d.Means != scaling.Rollout
+		if withdrawn && !page.news(d.GetUID(), "withdrawn "+d.name+string(d.Reason)) {
+			continue
+		}
 		if notes[d.Reason] == nil {
 			reasons = append(reasons, d.Reason)
 		}
 		notes[d.Reason] = append(notes[d.Reason], d.told())
-		logf.FromContext(ctx).Info("changed memory", "action", d.Action, "deployment", d.Deployment.Name, "container", d.name,
+		logf.FromContext(ctx).Info("changed memory", "action", d.Action, "means", d.Means, "workload", d.Name(), "container", d.name,
 			"from", sizeOf(d.from()), "to", sizeOf(d.Target), "used", mebibytes(d.observed.Sample.Bytes), "pod", d.pod.Name,
 			"reason", d.Reason, "limitedBy", d.LimitedBy)
-		// What was in the way of a raise may be so again, and is then news again.
-		page.forget(d.subject().GetUID())
+		if !withdrawn {
+			// What was in the way of a raise may be so again, and is then news again.
+			page.forget(d.GetUID())
+		}
 	}
 	for _, reason := range reasons {
 		kind := corev1.EventTypeNormal
-		if reason == scaling.ReasonRolloutStuck {
+		if actionOf(group, reason) == scaling.Rollback {
 			kind = corev1.EventTypeWarning
 		}
-		r.event(group[0].Deployment, monitor, kind, string(reason), actionOf(group, reason), strings.Join(notes[reason], "; "))
+		r.event(group[0].subject(), monitor, kind, string(reason), actionOf(group, reason), strings.Join(notes[reason], "; "))
 	}
 }
 
@@ -99,8 +109,12 @@ func (d decision) told() string {
 	verb := map[scaling.Action]string{
 		scaling.Raise: "raised", scaling.Lower: "lowered", scaling.Rollback: "rolled back",
 	}[d.Action]
-	return fmt.Sprintf("%s memory of container %s from %s to %s: %s",
-		verb, d.name, sizeOf(d.from()), sizeOf(d.Target), d.because())
+	if d.Action == scaling.Rollback && d.Means != scaling.Rollout {
+		verb = "withdrew the resize of"
+	}
+	how := map[scaling.Means]string{scaling.InPlace: "in place ", scaling.Restart: "in its Pod, by a restart, "}[d.Means]
+	return fmt.Sprintf("%s memory of container %s %sfrom %s to %s: %s",
+		verb, d.name, how, sizeOf(d.from()), sizeOf(d.Target), d.because())
 }
 
 // announceRefusals tells of each refusal once for each workload, however many replicas it has and however often it
@@ -125,6 +139,27 @@ func (r *AppMonitorReconciler) announceRefusals(monitor *v1.AppMonitor, page *pa
 	for _, s := range order {
 		note := fmt.Sprintf("memory of container %s is not raised: %s", strings.Join(containers[s], ", "), explanations[s.reason])
 		r.event(objects[s], monitor, corev1.EventTypeWarning, string(s.reason), scaling.Hold, note)
+	}
+}
+
+// announceHints tells once of each workload what makes raises help less than they should: a heap that does not follow the
+// limit, and an autoscaler that follows the same memory use.
+func (r *AppMonitorReconciler) announceHints(monitor *v1.AppMonitor, page *page, o observation, d decided) {
+	for _, c := range d.changes {
+		if c.Action != scaling.Raise || c.heap == "" || !page.hint(c.GetUID(), v1.ReasonFixedHeap+c.name) {
+			continue
+		}
+		r.event(c.subject(), monitor, corev1.EventTypeWarning, v1.ReasonFixedHeap, c.Action, fmt.Sprintf(
+			"container %s sets %s, which does not follow its memory limit: more memory helps what is not on that heap only",
+			c.name, c.heap))
+	}
+	for _, c := range o.containers {
+		if c.scaler == "" || !page.hint(c.GetUID(), v1.ReasonScaledOnMemory) {
+			continue
+		}
+		r.event(c.subject(), monitor, corev1.EventTypeWarning, v1.ReasonScaledOnMemory, scaling.Hold, fmt.Sprintf(
+			"the HorizontalPodAutoscaler %s scales it by its memory use, which each raise makes a smaller part of the request: "+
+				"have it scale by something else, or opt the workload out", c.scaler))
 	}
 }
 

@@ -38,6 +38,8 @@ type AppMonitorReconciler struct {
 	MaxSampleAge time.Duration
 	// Tick is the time between two readings of memory use.
 	Tick time.Duration
+	// Server knows what the API server can; nothing is resized in place without.
+	Server *Server
 	// WholeCluster is true when the operator sees the Pods of all namespaces, and so knows what nodes have left.
 	WholeCluster bool
 
@@ -49,11 +51,14 @@ type AppMonitorReconciler struct {
 
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors,verbs=list;watch
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch;patch
+// +kubebuilder:rbac:groups="",resources=pods/resize,verbs=patch
 // +kubebuilder:rbac:groups="",resources=limitranges;resourcequotas;nodes,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=nodes/metrics,verbs=get
-// +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list;watch
-// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets;replicasets,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=apps,resources=deployments/status,verbs=patch
+// +kubebuilder:rbac:groups=batch,resources=jobs;cronjobs,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile looks at every container of the Pods that one AppMonitor owns, gives memory to what needs it, and says what
@@ -76,7 +81,7 @@ func (r *AppMonitorReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	done := r.apply(ctx, monitor, page, decided)
+	done := r.apply(ctx, monitor, page, observed, decided)
 	r.announce(ctx, monitor, page, observed, decided, done)
 	return done.next(), r.report(ctx, monitor, page, observed)
 }

@@ -295,7 +295,7 @@ func TestAnOldViewOfTheDeploymentOverwritesNothing(t *testing.T) {
 	d.Spec.Template.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("2Gi")
 	must(t, live.Update(t.Context(), d))
 
-	_, err := workload.Write(t.Context(), live, old, nil, []workload.Change{{
+	_, err := workload.Write(t.Context(), live, workload.Of(old, "Deployment"), nil, []workload.Change{{
 		Container: "memhog", Size: workload.Size{Request: 512 * mi, Limit: 768 * mi},
 	}})
 	if !apierrors.IsConflict(err) {

@@ -7,9 +7,9 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
-// change is what a decision makes of the container's workload, and what is recorded of it.
+// change is what a rollout makes of the container's workload, and what is recorded of it.
 func (d decision) change(now time.Time) workload.Change {
-	from, to, replicaSet := workload.Size(d.observed.Size), workload.Size(d.Target), replicaSetOf(d.pod)
+	from, to, set := workload.Size(d.observed.Size), workload.Size(d.Target), workload.SetOf(d.pod)
 	c := workload.Change{Container: d.name, Size: to, Smaller: d.Action != scaling.Raise}
 	switch d.Action {
 	case scaling.Raise:
@@ -20,12 +20,12 @@ func (d decision) change(now time.Time) workload.Change {
 		if d.observed.OOMKilledAt.After(record.OOMKilledAt) {
 			record.OOMKilledAt = d.observed.OOMKilledAt
 		}
-		c.Record = record.Raised(from, to, replicaSet, now)
+		c.Record = record.Raised(from, to, set, now)
 		if d.busy && record.Previous.Limit > 0 {
 			c.Record.Previous = record.Previous // the present size has not got through yet
 		}
 	case scaling.Lower:
-		c.Record = d.record.Lowered(from, to, replicaSet, now)
+		c.Record = d.record.Lowered(from, to, set, now)
 	case scaling.Rollback:
 		c.Record = d.record.RolledBack(now)
 	default:

@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +70,11 @@ func metricsAvailable(o observation) metav1.Condition {
 }
 
 func conflicted(o observation) metav1.Condition {
+	if scaled := o.scaledOnMemory(); o.rival == "" && scaled != "" {
+		return metav1.Condition{
+			Type: v1.ConditionConflicted, Status: metav1.ConditionTrue, Reason: v1.ReasonScaledOnMemory, Message: scaled,
+		}
+	}
 	if o.rival == "" {
 		return metav1.Condition{
 			Type: v1.ConditionConflicted, Status: metav1.ConditionFalse, Reason: v1.ReasonNoConflict,
@@ -80,4 +87,26 @@ func conflicted(o observation) metav1.Condition {
 			"name this one in a Pod's annotation to own it, or set spec.selector",
 			v1.MonitorAnnotation, v1.MonitorAny, o.rival),
 	}
+}
+
+// scaledOnMemory names the workloads that a HorizontalPodAutoscaler scales by their memory use; empty when there are none.
+func (o observation) scaledOnMemory() string {
+	named := map[string]string{}
+	for _, c := range o.containers {
+		if c.scaler != "" {
+			named[c.Name()] = c.scaler
+		}
+	}
+	if len(named) == 0 {
+		return ""
+	}
+	texts := make([]string, 0, maxNamed+1)
+	for i, name := range slices.Sorted(maps.Keys(named)) {
+		if i == maxNamed {
+			texts = append(texts, fmt.Sprintf("and %d more", len(named)-maxNamed))
+			break
+		}
+		texts = append(texts, fmt.Sprintf("%s by HorizontalPodAutoscaler %s", name, named[name]))
+	}
+	return "each raise makes use a smaller part of the request, by which replicas are scaled: " + strings.Join(texts, ", ")
 }

@@ -4,25 +4,35 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 )
 
+// oomKillMatters is for how long an OOM kill that one replica was raised for shows what all of them need.
+const oomKillMatters = time.Hour
+
 // decision is what is to be done with one container of one Pod.
 type decision struct {
 	container
 	scaling.Decision
+	// listed is true for one that the account told of when it was made, and that came true since.
+	listed bool
+	// askedAt is when the API server accepted it; zero for one that is not resized in place.
+	askedAt time.Time
 }
 
 // decided is what is to be done with all of them.
 type decided struct {
 	// all decisions, in the order of Pods.
 	all []decision
-	// changes are those that prevail: at most one for each container of a workload, whose replicas share a size.
+	// changes are those that prevail: at most one rollout for each container of a workload, whose replicas share a template.
 	changes []decision
-	// held are the holds that are worth telling: at most one for each container that is not changed.
+	// held are the holds that are worth telling: at most one for each container of a workload that is not rolled out.
 	held []decision
+	// durable are the sizes that all of a workload's Pods are to have from now on.
+	durable map[place]scaling.Memory
 }
 
 func (r *AppMonitorReconciler) decide(ctx context.Context, monitor *v1.AppMonitor, o observation) (decided, error) {
@@ -32,48 +42,76 @@ func (r *AppMonitorReconciler) decide(ctx context.Context, monitor *v1.AppMonito
 		one := decision{container: c, Decision: scaling.Decide(c.policy, c.observed, now)}
 		if one.Action == scaling.Raise {
 			// Only now it matters what can be given, which takes a look at half of the cluster.
-			bounds, err := room.bounds(ctx, c)
-			if err != nil {
+			if err := room.bound(ctx, &one.container); err != nil {
 				return decided{}, err
 			}
-			one.observed.Bounds = bounds
 			one.Decision = scaling.Decide(c.policy, one.observed, now)
 			room.plan(one)
 		}
 		d.all = append(d.all, one)
 	}
-	d.settle()
+	d.settle(r.Clock.Now().Add(-oomKillMatters))
 	return d, nil
 }
 
-// settle makes one decision for the replicas of each container.
-func (d *decided) settle() {
+// settle makes of the decisions on the replicas of each container what is to be done. OOM kills after a time are evidence of
+// what all replicas need.
+func (d *decided) settle(since time.Time) {
+	d.durable = map[place]scaling.Memory{}
 	var order []place
-	groups := map[place][]decision{}
-	for _, one := range d.all {
+	groups := map[place][]*decision{}
+	for i := range d.all {
+		one := &d.all[i]
 		if groups[one.place()] == nil {
 			order = append(order, one.place())
 		}
 		groups[one.place()] = append(groups[one.place()], one)
 	}
 	for _, p := range order {
-		replicas := make([]scaling.Decision, 0, len(groups[p]))
-		for _, one := range groups[p] {
-			replicas = append(replicas, one.Decision)
+		group, replicas := groups[p], make([]scaling.Replica, 0, len(groups[p]))
+		for i := range group {
+			replicas = append(replicas, group[i].replica(since))
 		}
-		if i := scaling.Together(replicas); i >= 0 {
-			d.changes = append(d.changes, groups[p][i])
-		} else if worst, ok := worstHeld(groups[p]); ok {
-			d.held = append(d.held, worst)
+		settled, durable := scaling.Settle(group[0].observed.Durable, replicas)
+		d.durable[p] = durable
+		rolledOut := false
+		for i := range group {
+			group[i].Decision = settled[i]
+			if settled[i].Action != scaling.Hold {
+				d.changes = append(d.changes, *group[i])
+				rolledOut = rolledOut || settled[i].Means == scaling.Rollout
+			}
 		}
+		if worst, ok := worstHeld(group); ok && !rolledOut {
+			d.held = append(d.held, *worst)
+		}
+	}
+}
+
+// replica is the container as one of several.
+func (d *decision) replica(since time.Time) scaling.Replica {
+	killed, forgotten := d.observed.OOMKilledAt, d.records[d.name].ForgottenAt
+	grown, inPlace := d.grown()
+	return scaling.Replica{
+		Size: d.resizing.hasOr(d.observed.Size),
+		// Killed, and given more than it had then.
+		OOMKilled: inPlace && killed.After(since) && killed.After(forgotten) && !killed.After(d.observed.OOMAnswered),
+		// What it has it has from its template, from the durable size, or from before.
+		Forgotten: !inPlace || !grown.At.After(forgotten),
+		Decision:  d.Decision,
 	}
 }
 
 // worstHeld returns the hold among those of replicas that says most. A fixed order keeps replicas that are held for
 // different reasons from taking turns.
-func worstHeld(replicas []decision) (decision, bool) {
-	weight := func(d decision) int { return slices.Index(tellable, d.Reason) }
-	worst := slices.MinFunc(replicas, func(a, b decision) int {
+func worstHeld(replicas []*decision) (*decision, bool) {
+	weight := func(d *decision) int {
+		if d.Action != scaling.Hold {
+			return -1
+		}
+		return slices.Index(tellable, d.Reason)
+	}
+	worst := slices.MinFunc(replicas, func(a, b *decision) int {
 		return cmp.Compare(uint(weight(a)), uint(weight(b))) //nolint:gosec // what is not in the list comes last
 	})
 	return worst, weight(worst) >= 0

@@ -31,6 +31,8 @@ type world struct {
 	writes     *writes
 	events     *events.FakeRecorder
 	reconciler *AppMonitorReconciler
+	// node is where Pods run. On the roomy one they can be resized in place.
+	node string
 }
 
 func newWorld(t *testing.T) *world {
@@ -38,6 +40,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, namespace: newNamespace(t), clock: testclock.NewFakeClock(time.Now()), writes: &writes{Client: cached},
 		events:  events.NewFakeRecorder(100),
+		node:    "node-1",
 		samples: &samples{newest: map[usage.Container]usage.Sample{}, state: usage.Available},
 	}
 	w.restart()
@@ -49,6 +52,9 @@ func (w *world) restart() {
 	w.reconciler = &AppMonitorReconciler{
 		Client: w.writes, Samples: w.samples, Recorder: w.events, Clock: w.clock, MaxSampleAge: time.Minute,
 		Tick: 5 * time.Second,
+	}
+	if w.node == roomyNode {
+		w.reconciler.Server = w.server()
 	}
 }
 
@@ -175,7 +181,7 @@ func (w *world) setProgress(d *appsv1.Deployment, status corev1.ConditionStatus,
 // pod creates a running Pod whose containers have just started.
 func (w *world) pod(name string, template corev1.PodTemplateSpec, owners ...metav1.OwnerReference) *corev1.Pod {
 	w.t.Helper()
-	return w.podOn(name, "node-1", template, owners...)
+	return w.podOn(name, w.node, template, owners...)
 }
 
 // podOn is a Pod on another node than the usual one.
@@ -192,12 +198,21 @@ func (w *world) podOn(name, node string, template corev1.PodTemplateSpec, owners
 	must(w.t, live.Create(w.t.Context(), pod))
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.HostIP = "198.51.100.2"
-	for _, c := range pod.Spec.Containers {
-		started := metav1.NewTime(w.clock.Now().Add(-time.Second))
-		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
-			Name: c.Name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
-		})
+	running := func(containers []corev1.Container) (all []corev1.ContainerStatus) {
+		for _, c := range containers {
+			started := metav1.NewTime(w.clock.Now().Add(-time.Second))
+			status := corev1.ContainerStatus{
+				Name: c.Name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
+			}
+			if node == roomyNode {
+				status.Resources = c.Resources.DeepCopy()
+			}
+			all = append(all, status)
+		}
+		return all
 	}
+	pod.Status.ContainerStatuses = running(pod.Spec.Containers)
+	pod.Status.InitContainerStatuses = running(pod.Spec.InitContainers)
 	must(w.t, live.Status().Update(w.t.Context(), pod))
 	settle(w.t, pod)
 	return pod
@@ -289,8 +304,8 @@ func (s *samples) Health(nodes []string) (usage.State, string) {
 // writes counts what the operator writes, and can refuse raises.
 type writes struct {
 	client.Client
-	tries, raises, statuses int
-	refuse                  error
+	tries, raises, resizes, statuses int
+	refuse, refuseResize             error
 }
 
 func (w *writes) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.PatchOption) error {
@@ -314,4 +329,21 @@ type countedStatus struct {
 func (s countedStatus) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 	s.writes.statuses++
 	return s.SubResourceWriter.Patch(ctx, o, p, opts...)
+}
+
+func (w *writes) SubResource(name string) client.SubResourceClient {
+	return countedResizes{SubResourceClient: w.Client.SubResource(name), writes: w}
+}
+
+type countedResizes struct {
+	client.SubResourceClient
+	writes *writes
+}
+
+func (s countedResizes) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	if s.writes.refuseResize != nil {
+		return s.writes.refuseResize
+	}
+	s.writes.resizes++
+	return s.SubResourceClient.Patch(ctx, o, p, opts...)
 }

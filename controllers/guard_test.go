@@ -361,7 +361,7 @@ func TestPodsThatSomebodyElseMakesSmallerAreNotFoughtOver(t *testing.T) {
 	w.monitor("m", 75, 2)
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
 	set := &appsv1.ReplicaSet{}
-	must(t, live.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: replicaSetOf(pod)}, set))
+	must(t, live.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: workload.SetOf(pod)}, set))
 	set.Annotations = map[string]string{workload.RevisionAnnotation: "7"}
 	must(t, live.Update(t.Context(), set))
 	settle(t, ReplicaSetMetaOf(set))
@@ -388,7 +388,7 @@ func TestACacheThatKnowsTheReplicaSetBeforeTheDeploymentIsNotFooled(t *testing.T
 			Name: "memhog-next", Namespace: w.namespace, Annotations: map[string]string{
 				workload.RevisionAnnotation: "2",
 				v1.RecordAnnotation: `{"memhog":{"declared":{"limit":"384Mi"},"previous":{"limit":"384Mi"},"given":{"limit":"768Mi"},` +
-					`"givenAt":"` + w.clock.Now().UTC().Format(time.RFC3339) + `","replaced":["` + replicaSetOf(pod) + `"]}}`,
+					`"givenAt":"` + w.clock.Now().UTC().Format(time.RFC3339) + `","replaced":["` + workload.SetOf(pod) + `"]}}`,
 			},
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
 		},

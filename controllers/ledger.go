@@ -9,6 +9,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubedemo/memhog-operator/internal/scaling"
 )
 
 const (
@@ -37,23 +39,26 @@ type ledger struct {
 type page struct {
 	// told holds what was told and need not be told again, by the object that it was told of.
 	told map[types.UID]map[string]bool
-	// refusals of raises by Deployment.
+	// hinted holds, by workload, what is told once and for all.
+	hinted map[types.UID]map[string]bool
+	// refusals of changes, by workload, and by Pod in place.
 	refusals map[types.UID]*refusal
 	// seen is when an object was last there.
 	seen map[types.UID]time.Time
 
 	trends  trends
+	resizes resizes
 	needs   needs
 	account account
 }
 
-// refusal is a raise that the API server did not accept.
+// refusal is a change that the API server did not accept.
 type refusal struct {
-	deployment string
-	err        error
-	tries      int
-	retryAt    time.Time
-	wantedAt   time.Time
+	workload string
+	err      error
+	tries    int
+	retryAt  time.Time
+	wantedAt time.Time
 }
 
 func (l *ledger) page(monitor types.NamespacedName) *page {
@@ -64,8 +69,9 @@ func (l *ledger) page(monitor types.NamespacedName) *page {
 	}
 	if l.pages[monitor] == nil {
 		l.pages[monitor] = &page{
-			told: map[types.UID]map[string]bool{}, refusals: map[types.UID]*refusal{}, seen: map[types.UID]time.Time{},
-			trends: newTrends(), needs: needs{},
+			told: map[types.UID]map[string]bool{}, hinted: map[types.UID]map[string]bool{},
+			refusals: map[types.UID]*refusal{}, seen: map[types.UID]time.Time{},
+			trends: newTrends(), resizes: resizes{}, needs: needs{},
 		}
 	}
 	return l.pages[monitor]
@@ -78,12 +84,17 @@ func (l *ledger) forget(monitor types.NamespacedName) {
 }
 
 // news is true the first time that something is told of an object.
-func (p *page) news(of types.UID, what string) bool {
-	if p.told[of] == nil {
-		p.told[of] = map[string]bool{}
+func (p *page) news(of types.UID, what string) bool { return first(p.told, of, what) }
+
+// hint is true the first time that something is told of an object, whatever becomes of it later.
+func (p *page) hint(of types.UID, what string) bool { return first(p.hinted, of, what) }
+
+func first(told map[types.UID]map[string]bool, of types.UID, what string) bool {
+	if told[of] == nil {
+		told[of] = map[string]bool{}
 	}
-	before := p.told[of][what]
-	p.told[of][what] = true
+	before := told[of][what]
+	told[of][what] = true
 	return !before
 }
 
@@ -100,40 +111,46 @@ func (p *page) follow(o observation, now time.Time) {
 	for _, c := range o.containers {
 		uid := c.subject().GetUID()
 		p.seen[uid] = now
-		underWay[uid] = underWay[uid] || c.observed.RolloutInProgress
+		underWay[uid] = underWay[uid] || c.observed.RolloutInProgress && c.observed.Means == scaling.Rollout
 	}
 	for uid, moving := range underWay {
 		p.trends.follow(uid, moving, now)
 	}
 	p.trends.keepOnly(o.containers)
+	p.resizes.keepOnly(o.containers)
 	for uid, at := range p.seen {
 		if now.Sub(at) < absenceFades {
 			continue
 		}
 		delete(p.seen, uid)
 		delete(p.told, uid)
+		delete(p.hinted, uid)
 		p.trends.forget(uid)
 		maps.DeleteFunc(p.account.last, func(place place, _ verdict) bool { return place.workload == uid })
 	}
 }
 
-// wait is true when a raise of the Deployment was refused so recently that it is not tried again yet.
-func (p *page) wait(deployment types.UID, now time.Time) bool {
-	r := p.refusals[deployment]
-	if r == nil {
-		return false
+// wait is true when a change of the workload, or the Pod, was refused so recently that it is not tried again yet.
+func (p *page) wait(of types.UID, now time.Time) bool {
+	if r := p.refusals[of]; r != nil {
+		r.wantedAt = now
 	}
-	r.wantedAt = now
-	return now.Before(r.retryAt)
+	return p.resting(of, now)
+}
+
+// resting is the same for what nobody waits for.
+func (p *page) resting(of types.UID, now time.Time) bool {
+	r := p.refusals[of]
+	return r != nil && now.Before(r.retryAt)
 }
 
 // refuse notes a refusal and reports whether it is news: the first of its kind in a row. Of the later ones only the kind
 // is compared, because their words may hold a request's id, and the first words stay.
-func (p *page) refuse(uid types.UID, deployment string, err error, now time.Time) bool {
+func (p *page) refuse(uid types.UID, workload string, err error, now time.Time) bool {
 	r := p.refusals[uid]
 	isNews := r == nil || apierrors.ReasonForError(r.err) != apierrors.ReasonForError(err)
 	if isNews {
-		r = &refusal{deployment: deployment, err: err}
+		r = &refusal{workload: workload, err: err}
 		p.refusals[uid] = r
 	}
 	r.wantedAt = now
@@ -152,9 +169,9 @@ func (p *page) refused(now time.Time) []*refusal {
 		}
 		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b *refusal) int { return cmp.Compare(a.deployment, b.deployment) })
+	slices.SortFunc(all, func(a, b *refusal) int { return cmp.Compare(a.workload, b.workload) })
 	return all
 }
 
-// accepted ends the Deployment's refusal.
-func (p *page) accepted(deployment types.UID) { delete(p.refusals, deployment) }
+// accepted ends the refusal.
+func (p *page) accepted(of types.UID) { delete(p.refusals, of) }

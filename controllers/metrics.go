@@ -17,6 +17,7 @@ const (
 	labelNamespace = "namespace"
 	labelMonitor   = "appmonitor"
 	labelAction    = "action"
+	labelMeans     = "means"
 	labelReason    = "reason"
 	labelSource    = "source"
 	labelResult    = "result"
@@ -30,8 +31,14 @@ var (
 
 	changesTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "memhog_changes_total",
-		Help: "Changes of a container's memory that the API server accepted, by action and reason.",
-	}, []string{labelNamespace, labelMonitor, labelAction, labelReason})
+		Help: "Changes of a container's memory that came true: the API server has accepted them and, in place, the kubelet made them.",
+	}, []string{labelNamespace, labelMonitor, labelAction, labelMeans, labelReason})
+
+	resizeSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "memhog_resize_duration_seconds",
+		Help:    "Time from the API server's acceptance of a resize in place until the kubelet was seen to have made it.",
+		Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
+	}, []string{labelNamespace, labelMonitor})
 
 	changeFailuresTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "memhog_change_failures_total",
@@ -77,13 +84,13 @@ var (
 
 func init() {
 	metrics.Registry.MustRegister(decisionsTotal, changesTotal, changeFailuresTotal, watchedPods, heldContainers, sampleAge,
-		sourceReadsTotal, sourceReadSeconds, sourceLastSuccess, sourceFailingNodes)
+		resizeSeconds, sourceReadsTotal, sourceReadSeconds, sourceLastSuccess, sourceFailingNodes)
 }
 
 // series are those of one AppMonitor.
 var series = []interface {
 	DeletePartialMatch(prometheus.Labels) int
-}{decisionsTotal, changesTotal, changeFailuresTotal, watchedPods, heldContainers, sampleAge}
+}{decisionsTotal, changesTotal, changeFailuresTotal, watchedPods, heldContainers, sampleAge, resizeSeconds}
 
 // count puts one reconcile into metrics.
 func count(monitor types.NamespacedName, o observation, page *page, d decided, done outcome, now time.Time) {
@@ -97,7 +104,10 @@ func count(monitor types.NamespacedName, o observation, page *page, d decided, d
 	}
 	for _, group := range done.changes {
 		for _, one := range group {
-			changesTotal.WithLabelValues(append(labels, string(one.Action), string(one.Reason))...).Inc()
+			changesTotal.WithLabelValues(append(labels, string(one.Action), string(one.Means), string(one.Reason))...).Inc()
+			if one.listed {
+				resizeSeconds.WithLabelValues(labels...).Observe(now.Sub(one.askedAt).Seconds())
+			}
 		}
 	}
 	changeFailuresTotal.WithLabelValues(labels...).Add(float64(done.failed))

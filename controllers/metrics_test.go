@@ -66,7 +66,7 @@ func TestTheSeriesOfAnAppMonitorGoWithIt(t *testing.T) {
 	if got := testutil.ToFloat64(watchedPods.WithLabelValues(labels...)); got != 1 {
 		t.Errorf("%v Pods are watched, want 1", got)
 	}
-	if got := testutil.ToFloat64(changesTotal.WithLabelValues(append(labels, "Raise", "AboveThreshold")...)); got != 1 {
+	if got := testutil.ToFloat64(changesTotal.WithLabelValues(append(labels, "Raise", "Rollout", "AboveThreshold")...)); got != 1 {
 		t.Errorf("%v raises are counted, want 1", got)
 	}
 

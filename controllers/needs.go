@@ -36,14 +36,15 @@ type needs map[place]*need
 
 // note keeps the needs up to date with what was decided.
 func (n needs) note(held, changes []decision, now time.Time) {
-	for _, d := range held {
-		if constrains(d) {
-			n[d.place()] = &need{workload: d.workloadName(), container: d.name, reason: d.Reason, wantedAt: now}
-		}
-	}
 	for _, d := range changes {
 		if d.Action == scaling.Raise {
 			delete(n, d.place())
+		}
+	}
+	// One replica may be given what another one is refused.
+	for _, d := range held {
+		if constrains(d) {
+			n[d.place()] = &need{workload: d.Name(), container: d.name, reason: d.Reason, wantedAt: now}
 		}
 	}
 	for p, one := range n {

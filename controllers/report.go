@@ -16,6 +16,7 @@ import (
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // longestMessage is how many bytes of a message the API server takes in a condition.
@@ -30,7 +31,7 @@ func (r *AppMonitorReconciler) report(ctx context.Context, monitor *v1.AppMonito
 	status.Pods = int32(len(o.owned))    //nolint:gosec // a namespace holds fewer Pods than an int32 can count
 	status.Raised = int32(o.raised)      //nolint:gosec // likewise
 	status.Held = int32(len(page.needs)) //nolint:gosec // likewise
-	page.account.keepOnly(func(workload string) bool { return r.exists(ctx, monitor.Namespace, workload) })
+	page.account.keepOnly(func(of string) bool { return r.exists(ctx, monitor.Namespace, of) })
 	status.Decisions, status.LastChange = page.account.entries, page.account.changed
 	for _, c := range conditions(monitor, o, page, now) {
 		c.Message = clip(c.Message, longestMessage)
@@ -58,11 +59,31 @@ func memorySize(m scaling.Memory) v1.MemorySize {
 }
 
 // exists is false for a workload, named as kind/name, that is gone for certain.
-func (r *AppMonitorReconciler) exists(ctx context.Context, namespace, workload string) bool {
-	kind, name, _ := strings.Cut(workload, "/")
-	var o client.Object = &corev1.Pod{}
-	if kind == "Deployment" {
-		o = &appsv1.Deployment{}
+func (r *AppMonitorReconciler) exists(ctx context.Context, namespace, of string) bool {
+	kind, name, _ := strings.Cut(of, "/")
+	o := emptyOf(kind)
+	if o == nil {
+		return false
 	}
 	return !apierrors.IsNotFound(r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, o))
+}
+
+// emptyOf returns an empty object of a workload's kind, as it is cached; nil for a kind that is none.
+func emptyOf(kind string) client.Object {
+	switch kind {
+	case "Pod":
+		return &corev1.Pod{}
+	case "Deployment":
+		return &appsv1.Deployment{}
+	case "StatefulSet":
+		return &appsv1.StatefulSet{}
+	case "DaemonSet":
+		return &appsv1.DaemonSet{}
+	}
+	for _, o := range workload.MetadataOnly() {
+		if o.Kind == kind {
+			return o
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,57 +18,111 @@ import (
 type room struct {
 	reader    client.Reader
 	namespace string
-	// nodesOf reads the nodes; nil when not every Pod can be seen: then nobody knows what is left of a node.
-	nodesOf func(context.Context) (nodeRoom, error)
+	nodesOf   func(context.Context) (nodeRoom, error)
 
 	read   bool
 	ranges []corev1.LimitRange
 	quotas []corev1.ResourceQuota
 	nodes  nodeRoom
-	// planned are the sizes that this reconcile is going to give to the containers of a workload, and taken is what that
-	// takes of quotas.
+	// planned are the sizes that this reconcile is going to give to containers, and taken is what that takes of quotas: by
+	// workload for a rollout, and by Pod in place. onNodes is what the latter takes of nodes, by Pod, too.
 	planned map[types.UID]map[string]scaling.Memory
 	taken   map[types.UID]scaling.Memory
+	onNodes map[string]map[types.UID]int64
 }
 
 func (r *AppMonitorReconciler) room(namespace string) *room {
-	o := &room{
-		reader: r.Client, namespace: namespace,
+	return &room{
+		reader: r.Client, namespace: namespace, nodesOf: r.nodeRoom,
 		planned: map[types.UID]map[string]scaling.Memory{}, taken: map[types.UID]scaling.Memory{},
+		onNodes: map[string]map[types.UID]int64{},
 	}
-	if r.WholeCluster {
-		o.nodesOf = r.nodeRoom
-	}
-	return o
 }
 
-// bounds of a container that a Deployment owns.
-func (r *room) bounds(ctx context.Context, c container) (scaling.Bounds, error) {
+// bound puts the bounds of what can be given into all ways to another size.
+func (r *room) bound(ctx context.Context, c *container) error {
 	if err := r.readOnce(ctx); err != nil {
-		return scaling.Bounds{}, err
+		return err
 	}
-	pod := c.pod
-	if planned := r.planned[c.Deployment.UID]; planned != nil {
-		pod = pod.DeepCopy()
-		resize(pod.Spec.Containers, c.name, planned)
+	for _, way := range []*scaling.Way{&c.observed.Way, &c.observed.Fallback} {
+		switch way.Means {
+		case scaling.InPlace, scaling.Restart:
+			way.Bounds = r.inPlace(c)
+		case scaling.Rollout:
+			if c.Template != nil {
+				way.Bounds = r.rollout(c)
+			}
+		}
 	}
+	return nil
+}
+
+// inPlace is what can be given to a container in its Pod.
+func (r *room) inPlace(c *container) scaling.Bounds {
+	pod := r.withPlanned(c.pod.UID, c)
 	b := scaling.Bounds{
 		LimitRange: scaling.Memory(workload.LimitRangeBound(r.ranges, &pod.Spec, c.name)),
-		Quota:      scaling.Memory(workload.QuotaBound(r.leftFor(c.Deployment.UID), c.Deployment, &pod.Spec, c.name)),
+		Quota:      scaling.Memory(workload.QuotaBoundInPlace(r.leftFor(c.pod.UID), &c.pod.Spec, &pod.Spec, c.name)),
 	}
-	if r.nodesOf != nil {
-		b.Node.Request = workload.NodeBound(r.nodes.all, r.nodes.requested, c.Deployment, pod, c.name)
-		b.Node.Limit = workload.LargestNode(r.nodes.all)
+	b.Node.Limit = workload.AllocatableOf(r.nodes.all, c.pod.Spec.NodeName)
+	if r.nodes.requested != nil {
+		b.Node.Request = workload.NodeBoundInPlace(r.nodes.all, r.requestedBeside(c.pod.UID), c.pod, pod, c.name)
 	}
-	return b, nil
+	return b
 }
 
-// plan makes what is left smaller by a raise: for the other containers of the workload, and for other workloads.
+// rollout is what can be given to a container by its workload.
+func (r *room) rollout(c *container) scaling.Bounds {
+	pod := r.withPlanned(c.GetUID(), c)
+	b := scaling.Bounds{
+		LimitRange: scaling.Memory(workload.LimitRangeBound(r.ranges, &pod.Spec, c.name)),
+		Quota:      scaling.Memory(c.QuotaBound(r.leftFor(c.GetUID()), &pod.Spec, c.name)),
+	}
+	if r.nodes.requested != nil {
+		b.Node.Request = c.NodeBound(r.nodes.all, r.nodes.requested, pod, c.name)
+		b.Node.Limit = workload.LargestNode(r.nodes.all)
+	}
+	return b
+}
+
+// withPlanned returns the container's Pod with the sizes that its other containers are about to be given.
+func (r *room) withPlanned(of types.UID, c *container) *corev1.Pod {
+	planned := r.planned[of]
+	if planned == nil {
+		return c.pod
+	}
+	pod := c.pod.DeepCopy()
+	resize(pod.Spec.Containers, c.name, planned)
+	resize(pod.Spec.InitContainers, c.name, planned)
+	return pod
+}
+
+// plan makes what is left smaller by a raise: for the Pod's other containers, and for others.
 func (r *room) plan(d decision) {
 	if d.Action != scaling.Raise {
 		return
 	}
-	uid := d.Deployment.UID
+	if d.Means == scaling.Rollout {
+		r.planRollout(d)
+		return
+	}
+	uid, more := d.pod.UID, scaling.Memory{
+		Request: d.Target.Request - d.observed.Size.Request, Limit: d.Target.Limit - d.observed.Size.Limit,
+	}
+	if r.planned[uid] == nil {
+		r.planned[uid] = map[string]scaling.Memory{}
+	}
+	r.planned[uid][d.name] = d.Target
+	r.taken[uid] = scaling.Memory{Request: r.taken[uid].Request + more.Request, Limit: r.taken[uid].Limit + more.Limit}
+	node := d.pod.Spec.NodeName
+	if r.onNodes[node] == nil {
+		r.onNodes[node] = map[types.UID]int64{}
+	}
+	r.onNodes[node][uid] += more.Request
+}
+
+func (r *room) planRollout(d decision) {
+	uid := d.GetUID()
 	if r.planned[uid] == nil {
 		r.planned[uid] = map[string]scaling.Memory{}
 	}
@@ -75,20 +130,20 @@ func (r *room) plan(d decision) {
 		return // another replica's need covers this one
 	}
 	if len(r.planned[uid]) == 0 {
-		r.taken[uid] = scaling.Memory(workload.RolloutTakes(d.Deployment, &d.pod.Spec))
+		r.taken[uid] = scaling.Memory(d.RolloutTakes(&d.pod.Spec))
 	}
 	before, known := r.planned[uid][d.name]
 	if !known {
 		before = d.observed.Size
 	}
-	more := workload.ReplicasTake(d.Deployment, workload.Size{
+	more := d.ReplicasTake(workload.Size{
 		Request: d.Target.Request - before.Request, Limit: d.Target.Limit - before.Limit,
 	})
 	r.taken[uid] = scaling.Memory{Request: r.taken[uid].Request + more.Request, Limit: r.taken[uid].Limit + more.Limit}
 	r.planned[uid][d.name] = d.Target
 }
 
-// leftFor returns the quotas less what other workloads are about to take of them.
+// leftFor returns the quotas less what others are about to take of them.
 func (r *room) leftFor(uid types.UID) []corev1.ResourceQuota {
 	var others workload.Size
 	for other, taken := range r.taken {
@@ -97,6 +152,23 @@ func (r *room) leftFor(uid types.UID) []corev1.ResourceQuota {
 		}
 	}
 	return workload.UsedBy(r.quotas, others)
+}
+
+// requestedBeside returns what is requested of nodes, with what other Pods than the one are about to request.
+func (r *room) requestedBeside(uid types.UID) map[string]int64 {
+	if len(r.onNodes) == 0 {
+		return r.nodes.requested
+	}
+	requested := make(map[string]int64, len(r.nodes.requested))
+	for node, bytes := range r.nodes.requested {
+		requested[node] = bytes
+		for other, more := range r.onNodes[node] {
+			if other != uid {
+				requested[node] += more
+			}
+		}
+	}
+	return requested
 }
 
 // resize gives containers their planned sizes, all but the named one.
@@ -120,11 +192,9 @@ func (r *room) readOnce(ctx context.Context) error {
 		return fmt.Errorf("list ResourceQuotas of namespace %q: %w", r.namespace, err)
 	}
 	r.ranges, r.quotas = ranges.Items, quotas.Items
-	if r.nodesOf != nil {
-		var err error
-		if r.nodes, err = r.nodesOf(ctx); err != nil {
-			return err
-		}
+	var err error
+	if r.nodes, err = r.nodesOf(ctx); err != nil {
+		return err
 	}
 	r.read = true
 	return nil
@@ -134,7 +204,7 @@ func (r *room) readOnce(ctx context.Context) error {
 type nodeRoom struct {
 	at  time.Time
 	all []corev1.Node
-	// requested memory by node.
+	// requested memory by node; nil when not every Pod can be seen: then nobody knows what is left of a node.
 	requested map[string]int64
 }
 
@@ -144,23 +214,41 @@ func (r *AppMonitorReconciler) nodeRoom(ctx context.Context) (nodeRoom, error) {
 	defer r.nodesMu.Unlock()
 	now := r.Clock.Now()
 	if !r.nodes.at.IsZero() && now.Sub(r.nodes.at) < r.Tick {
-		return r.nodes, nil
+		return r.nodes.copied(), nil
 	}
 	nodes, pods := &corev1.NodeList{}, &corev1.PodList{}
 	// Only read here.
 	if err := r.Client.List(ctx, nodes, client.UnsafeDisableDeepCopy); err != nil {
 		return nodeRoom{}, fmt.Errorf("list nodes: %w", err)
 	}
-	if err := r.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
-		return nodeRoom{}, fmt.Errorf("list Pods: %w", err)
-	}
-	read := nodeRoom{at: now, all: nodes.Items, requested: map[string]int64{}}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			read.requested[pod.Spec.NodeName] += workload.Requests(pod)
+	read := nodeRoom{at: now, all: nodes.Items}
+	if r.WholeCluster {
+		if err := r.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
+			return nodeRoom{}, fmt.Errorf("list Pods: %w", err)
+		}
+		read.requested = map[string]int64{}
+		for i := range pods.Items {
+			pod := &pods.Items[i]
+			if pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+				read.requested[pod.Spec.NodeName] += workload.Requests(pod)
+			}
 		}
 	}
 	r.nodes = read
-	return read, nil
+	return read.copied(), nil
+}
+
+// copied is what others may change without harm.
+func (n nodeRoom) copied() nodeRoom {
+	n.requested = maps.Clone(n.requested)
+	return n
+}
+
+// takeOfNode notes that a Pod was given more of its node, so that nobody gives it away again before it is seen.
+func (r *AppMonitorReconciler) takeOfNode(name string, bytes int64) {
+	r.nodesMu.Lock()
+	defer r.nodesMu.Unlock()
+	if r.nodes.requested != nil {
+		r.nodes.requested[name] += bytes
+	}
 }

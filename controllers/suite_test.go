@@ -15,6 +15,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -28,6 +29,7 @@ var (
 	// live talks to the API server, cached reads what the operator's own cache holds.
 	live, cached client.Client
 	scheme       = runtime.NewScheme()
+	config       *rest.Config
 )
 
 func TestMain(m *testing.M) {
@@ -50,8 +52,7 @@ func runWithAPIServer(m *testing.M) (code int, err error) {
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
-	config, err := env.Start()
-	if err != nil {
+	if config, err = env.Start(); err != nil {
 		return 0, err
 	}
 	defer func() {

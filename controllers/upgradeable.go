@@ -36,13 +36,13 @@ const (
 	reasonRolloutInProgress = string(scaling.ReasonRolloutInProgress)
 )
 
-// maxNamed bounds how many Deployments the condition names.
+// maxNamed bounds how many workloads a condition names.
 const maxNamed = 5
 
 // UpgradeableReconciler tells OLM not to replace the operator in the middle of a rollout of its own. OLM grants the
 // right to write the condition by a Role that it makes itself, so there is no marker for it here.
 type UpgradeableReconciler struct {
-	// Reader reads Deployments from the cache.
+	// Reader reads workloads from the cache.
 	Reader client.Reader
 	// Condition is Upgradeable, of the OperatorCondition that OLM made for this version of the operator.
 	Condition oplibconditions.Condition
@@ -71,11 +71,11 @@ func UpgradeableCondition(config *rest.Config) (oplibconditions.Condition, error
 
 // SetupWithManager has the condition looked at once at the start, and whenever a rollout begins or ends.
 func (r *UpgradeableReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("upgradeable").
-		WatchesRawSource(source.Func(atStart)).
-		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(theCondition), builder.WithPredicates(rolloutTurned)).
-		Complete(r)
+	b := ctrl.NewControllerManagedBy(mgr).Named("upgradeable").WatchesRawSource(source.Func(atStart))
+	for _, kind := range []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}} {
+		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(theCondition), builder.WithPredicates(rolloutTurned))
+	}
+	return b.Complete(r)
 }
 
 func atStart(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
@@ -83,12 +83,12 @@ func atStart(_ context.Context, queue workqueue.TypedRateLimitingInterface[recon
 	return nil
 }
 
-// theCondition is the same request for every Deployment, since all of them share the condition.
+// theCondition is the same request for every workload, since all of them share the condition.
 func theCondition(context.Context, client.Object) []reconcile.Request {
 	return []reconcile.Request{{}}
 }
 
-// rolloutTurned passes what may change the condition: a Deployment in the middle of a rollout that comes or goes, and
+// rolloutTurned passes what may change the condition: a workload in the middle of a rollout that comes or goes, and
 // the beginning and the end of a rollout.
 var rolloutTurned = predicate.Funcs{
 	CreateFunc: func(e event.CreateEvent) bool { return rollingOut(e.Object) },
@@ -100,8 +100,7 @@ var rolloutTurned = predicate.Funcs{
 }
 
 func rollingOut(o client.Object) bool {
-	d, ok := o.(*appsv1.Deployment)
-	return ok && workload.RollingOut(d)
+	return workload.Of(o, "").RollingOut
 }
 
 // Reconcile writes the condition when it says something else than what is there.
@@ -123,22 +122,37 @@ func (r *UpgradeableReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (
 	return ctrl.Result{}, nil
 }
 
-// inFlight names the Deployments that roll out sizes of ours, sorted.
+// inFlight names the workloads that roll out sizes of ours, sorted.
 func (r *UpgradeableReconciler) inFlight(ctx context.Context) ([]string, error) {
-	deployments := &appsv1.DeploymentList{}
+	var (
+		deployments  appsv1.DeploymentList
+		statefulSets appsv1.StatefulSetList
+		daemonSets   appsv1.DaemonSetList
+	)
 	// Only read here, and a cluster has many.
-	if err := r.Reader.List(ctx, deployments, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list Deployments: %w", err)
+	for _, list := range []client.ObjectList{&deployments, &statefulSets, &daemonSets} {
+		if err := r.Reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list %T: %w", list, err)
+		}
+	}
+	var all []*workload.Workload
+	for i := range deployments.Items {
+		all = append(all, workload.Of(&deployments.Items[i], "Deployment"))
+	}
+	for i := range statefulSets.Items {
+		all = append(all, workload.Of(&statefulSets.Items[i], "StatefulSet"))
+	}
+	for i := range daemonSets.Items {
+		all = append(all, workload.Of(&daemonSets.Items[i], "DaemonSet"))
 	}
 	var names []string
-	for i := range deployments.Items {
-		d := &deployments.Items[i]
-		rolling, err := workload.InFlight(d)
+	for _, w := range all {
+		rolling, err := w.InFlight()
 		if err != nil {
 			return nil, err
 		}
 		if rolling {
-			names = append(names, d.Namespace+"/"+d.Name)
+			names = append(names, w.GetNamespace()+"/"+w.GetName())
 		}
 	}
 	slices.Sort(names)
@@ -155,6 +169,6 @@ func upgradeable(inFlight []string) metav1.Condition {
 	}
 	return metav1.Condition{
 		Status: metav1.ConditionFalse, Reason: reasonRolloutInProgress,
-		Message: "more memory is being rolled out to the Deployments " + named,
+		Message: "more memory is being rolled out to " + named,
 	}
 }

@@ -85,7 +85,7 @@ func TestTheOperatorIsNotUpgradeableDuringARolloutOfItsOwn(t *testing.T) {
 	w.reconcile("johnny-cache")
 	must(t, live.Get(t.Context(), client.ObjectKeyFromObject(d), d))
 	settle(t, d)
-	look("False RolloutInProgress: more memory is being rolled out to the Deployments "+w.namespace+"/memhog", 2)
+	look("False RolloutInProgress: more memory is being rolled out to "+w.namespace+"/memhog", 2)
 
 	w.rollOut(d)
 	look(free, 3)

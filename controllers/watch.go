@@ -10,6 +10,7 @@ import (
 	oplibhandler "github.com/operator-framework/operator-lib/handler"
 	oplibpredicate "github.com/operator-framework/operator-lib/predicate"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -29,7 +30,7 @@ import (
 // parallel is how many AppMonitors are reconciled at the same time, so that one slow write does not hold up the rest.
 const parallel = 4
 
-// SetupWithManager watches AppMonitors, annotated Pods and Deployments, and wakes for every AppMonitor at each tick.
+// SetupWithManager watches AppMonitors, annotated Pods and their workloads, and wakes for every AppMonitor at each tick.
 func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, ticks <-chan time.Time) error {
 	if err := IndexPods(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("index Pods by annotation: %w", err)
@@ -44,14 +45,18 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 		Watches(&v1.AppMonitor{}, &oplibhandler.InstrumentedEnqueueRequestForObject[client.Object]{},
 			builder.WithPredicates(userMatters)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, podMatters)).
-		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, userMatters)).
-		// These only to be in the cache, and there before anything is decided.
-		WatchesMetadata(workload.ReplicaSetMeta(), handler.Funcs{}).
-		Watches(&corev1.LimitRange{}, handler.Funcs{}).
-		Watches(&corev1.ResourceQuota{}, handler.Funcs{}).
 		WatchesRawSource(r.atTicks(ticks))
-	if r.WholeCluster {
-		b = b.Watches(&corev1.Node{}, handler.Funcs{})
+	for _, kind := range []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}} {
+		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, userMatters))
+	}
+	// These only to be in the cache, and there before anything is decided.
+	for _, kind := range []client.Object{
+		&corev1.LimitRange{}, &corev1.ResourceQuota{}, &corev1.Node{}, &autoscalingv2.HorizontalPodAutoscaler{},
+	} {
+		b = b.Watches(kind, handler.Funcs{})
+	}
+	for _, kind := range workload.MetadataOnly() {
+		b = b.WatchesMetadata(kind, handler.Funcs{})
 	}
 	return b.Complete(r)
 }
@@ -59,8 +64,8 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 // userMatters passes what users change, and not what controllers report.
 var userMatters = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 
-// podMatters passes what changes the number of Pods or their sizes, and OOM kills. Everything else, above all readiness,
-// can wait for the next tick.
+// podMatters passes what changes the number of Pods or their sizes, what kubelets say of resizes, and OOM kills. Everything
+// else, above all readiness, can wait for the next tick.
 var podMatters = predicate.Funcs{
 	CreateFunc: func(e event.CreateEvent) bool { return annotated(e.Object) },
 	DeleteFunc: func(e event.DeleteEvent) bool { return annotated(e.Object) },
@@ -71,15 +76,28 @@ var podMatters = predicate.Funcs{
 			return false
 		}
 		return running(before) != running(after) || !equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
-			!equality.Semantic.DeepEqual(before.Spec, after.Spec) || oomKills(before) != oomKills(after)
+			!equality.Semantic.DeepEqual(before.Spec, after.Spec) || oomKills(before) != oomKills(after) ||
+			resizeMoved(before, after)
 	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// resizeMoved is true when the kubelet says something else of a resize than before.
+func resizeMoved(before, after *corev1.Pod) bool {
+	for _, c := range workload.Containers(&after.Spec) {
+		stateBefore, sizeBefore := workload.ResizeOf(before, c)
+		stateAfter, sizeAfter := workload.ResizeOf(after, c)
+		if stateBefore != stateAfter || sizeBefore != sizeAfter {
+			return true
+		}
+	}
+	return false
 }
 
 // oomKills tells the latest OOM kill of the Pod's containers from the one before.
 func oomKills(pod *corev1.Pod) time.Time {
 	var latest time.Time
-	for _, s := range pod.Status.ContainerStatuses {
+	for _, s := range workload.Statuses(pod) {
 		if at := oomKilledAt(pod, s.Name); at.After(latest) {
 			latest = at
 		}

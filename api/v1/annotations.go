@@ -11,6 +11,12 @@ const (
 	// PausedAnnotation with the value "true", on an AppMonitor or on a workload, stops all action on it.
 	PausedAnnotation = "app-monitor.kubedemo.com/paused"
 
+	// DurableSizeAnnotation holds, on a workload, the memory that all of its Pods, present and future, are to have, by
+	// container: {"memhog":{"request":"512Mi","limit":"768Mi"}}. It is written by the operator when it has learned that the
+	// template says too little, and read when new Pods start. Whoever changes it is followed; whoever removes it has the
+	// operator forget what it learned.
+	DurableSizeAnnotation = "app-monitor.kubedemo.com/durable-size"
+
 	// RecordAnnotation holds, on a workload, what the operator changed of it. It is written by the operator; the value
 	// {} makes the operator start afresh.
 	RecordAnnotation = "app-monitor.kubedemo.com/record"

@@ -9,7 +9,8 @@ const (
 	// is read of it is old.
 	ConditionMetricsAvailable = "MetricsAvailable"
 
-	// ConditionConflicted is True when another AppMonitor owns Pods that this one claims too.
+	// ConditionConflicted is True when another AppMonitor owns Pods that this one claims too, or a HorizontalPodAutoscaler
+	// scales a workload by the same memory use.
 	ConditionConflicted = "Conflicted"
 
 	// ConditionConstrained is True while some container needs more memory and is refused it; its reason is that of the
@@ -38,6 +39,10 @@ const (
 	ReasonUnknownMonitor = "UnknownMonitor"
 	// ReasonClaimedByOther: another AppMonitor owns Pods that this one claims too.
 	ReasonClaimedByOther = "ClaimedByOther"
+	// ReasonScaledOnMemory: a HorizontalPodAutoscaler scales a workload by the memory use that is watched here, too.
+	ReasonScaledOnMemory = "ScaledOnMemory"
+	// ReasonFixedHeap: a container's program has a heap whose size does not follow the memory limit.
+	ReasonFixedHeap = "FixedHeap"
 	// ReasonNoConflict: no other AppMonitor owns Pods that this one claims.
 	ReasonNoConflict = "NoConflict"
 	// ReasonUnconstrained: no container is refused memory that it needs.
@@ -53,6 +58,6 @@ func Reasons() []string {
 	return []string{
 		ReasonWatching, ReasonPaused, ReasonChangeFailed, ReasonSourceUnavailable, ReasonSourceNotRead,
 		ReasonSourceRead, ReasonStaleSample, ReasonUnknownMonitor, ReasonClaimedByOther, ReasonNoConflict,
-		ReasonUnconstrained, ReasonInvalidSelector, ReasonDryRun,
+		ReasonUnconstrained, ReasonInvalidSelector, ReasonDryRun, ReasonScaledOnMemory, ReasonFixedHeap,
 	}
 }

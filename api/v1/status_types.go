@@ -25,9 +25,9 @@ type AppMonitorStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Pods"
 	Pods int32 `json:"pods"`
 
-	// raised is the number of containers, in the templates of these Pods'
-	// workloads, whose memory the operator has raised, and which nobody else has
-	// set since.
+	// raised is the number of containers of these Pods' workloads whose memory
+	// the operator has raised, in place or in the template, and which nobody
+	// else has set since. Replicas count once.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Raised containers"
 	Raised int32 `json:"raised"`
@@ -78,9 +78,24 @@ const (
 	ActionRollback Action = "Rollback"
 )
 
+// Means is how a container was given another size.
+// +kubebuilder:validation:Enum=InPlace;Restart;Rollout
+type Means string
+
+const (
+	// MeansInPlace resized the running container, without a restart.
+	MeansInPlace Means = "InPlace"
+	// MeansRestart resized the container in its Pod, and restarted it because
+	// its resizePolicy says so.
+	MeansRestart Means = "Restart"
+	// MeansRollout changed the workload's template, which replaced its Pods.
+	MeansRollout Means = "Rollout"
+)
+
 // Change is one completed change of a workload.
 type Change struct {
-	// time at which the API server accepted the change.
+	// time at which the API server accepted the change or, in place, at which
+	// the kubelet was seen to have made it.
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Time of the last change"
 	Time metav1.Time `json:"time"`
 
@@ -88,6 +103,11 @@ type Change struct {
 	// +kubebuilder:validation:Enum=Raise;Lower;Rollback
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last action"
 	Action Action `json:"action"`
+
+	// means by which it was done: InPlace, Restart or Rollout.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Means of the last change"
+	Means Means `json:"means,omitempty"`
 
 	// workload that was changed, as kind/name. Example: Deployment/memhog.
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Workload of the last change"
@@ -134,6 +154,11 @@ type Decision struct {
 	// +kubebuilder:validation:Enum=Hold;Raise;Lower;Rollback
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Action decided on"
 	Action Action `json:"action"`
+
+	// means that were decided on: InPlace, Restart or Rollout; absent for a Hold.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Means decided on"
+	Means Means `json:"means,omitempty"`
 
 	// reason of the decision. Example: AboveThreshold, or AtMaximum for a refusal.
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Reason of the decision"

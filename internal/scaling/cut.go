@@ -13,16 +13,18 @@ const usefulPart = 20
 //
 // 256Mi/384Mi wanted at 512Mi/768Mi, with a ceiling of 600Mi: 400Mi/600Mi, AtMaximum. With a quota that leaves a request
 // of 300Mi: 300Mi/450Mi, QuotaExceeded.
-func (o Observation) cut(wanted Memory, maxLimit int64) (Memory, Reason) {
+func (o Observation) cut(wanted Memory, maxLimit, budget int64) (Memory, Reason) {
 	room, tightest := Memory{Request: math.MaxInt64, Limit: math.MaxInt64}, Reason("")
 	for _, b := range [...]struct {
 		bound  Memory
 		reason Reason
 	}{
+		{Memory{Limit: budget}, ReasonGrowthBudgetExhausted},
 		{Memory{Limit: maxLimit}, ReasonAtMaximum},
 		{o.Bounds.LimitRange, ReasonAtLimitRange},
 		{o.Bounds.Quota, ReasonQuotaExceeded},
 		{o.Bounds.Node, ReasonNodeFull},
+		{o.halfway(o.Size), o.RefusedFor},
 	} {
 		request := unbounded(b.bound.Request)
 		limit := min(unbounded(b.bound.Limit), inProportion(request, o.Size))

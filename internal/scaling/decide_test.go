@@ -38,12 +38,17 @@ func TestDecideTakesTheFirstCaseThatApplies(t *testing.T) {
 		{want: ReasonPaused, cause: func(_ *Policy, o *Observation) { o.Paused = true }},
 		{want: ReasonDisabled, cause: func(p *Policy, _ *Observation) { p.Disabled = true }},
 		{want: ReasonNoLimit, cause: func(_ *Policy, o *Observation) { o.Size.Limit = 0 }},
-		{want: ReasonRolloutInProgress, cause: func(_ *Policy, o *Observation) { o.RolloutInProgress = true }},
-		{want: ReasonRolloutStuck, cause: func(_ *Policy, o *Observation) { o.RolloutStuck = true }},
-		{want: ReasonResizeInProgress, cause: func(_ *Policy, o *Observation) {
-			o.ResizeInProgress, o.Disruptive = true, true
+		{want: ReasonResizeInfeasible, cause: func(_ *Policy, o *Observation) {
+			o.Resize = Resize{State: ResizeInfeasible, Actual: mi(128, 192)}
 		}},
-		{want: ReasonCatchUp, cause: func(_ *Policy, o *Observation) { o.Durable = mi(2048, 3072) }},
+		{want: ReasonRolloutInProgress, cause: func(_ *Policy, o *Observation) { o.RolloutInProgress, o.Disruptive = true, true }},
+		{want: ReasonRolloutStuck, cause: func(_ *Policy, o *Observation) { o.RolloutStuck, o.Previous = true, mi(200, 300) }},
+		{want: ReasonResizeInProgress, cause: func(_ *Policy, o *Observation) {
+			if o.Resize.State == ResizeSettled {
+				o.Resize = Resize{State: ResizeDeferred, Since: noon, Actual: mi(128, 192)}
+			}
+		}},
+		{want: ReasonCatchUp, cause: func(_ *Policy, o *Observation) { o.Durable, o.Disruptive = mi(2048, 3072), false }},
 		{want: ReasonOOMKilled, cause: func(_ *Policy, o *Observation) { o.OOMKilledAt = noon.Add(-time.Minute) }},
 		{want: ReasonStaleSample, cause: func(_ *Policy, o *Observation) { o.Sample.Time = time.Time{} }},
 		{want: ReasonAboveThreshold, cause: func(_ *Policy, o *Observation) { near(o) }},
@@ -68,6 +73,9 @@ func TestDecideTakesTheFirstCaseThatApplies(t *testing.T) {
 				p, o := usual, use(100*mebibyte, mi(256, 384))
 				second.cause(&p, &o)
 				first.cause(&p, &o)
+				if first.want == ReasonRolloutInProgress {
+					o.Disruptive = true
+				}
 				if got := Decide(p, o, noon); got.Reason != first.want {
 					t.Errorf("%s, but the decision is %s %s", reason, got.Action, got.Reason)
 				}
@@ -104,6 +112,7 @@ func TestARaiseIsRefusedForTheFirstThingInItsWay(t *testing.T) {
 			reason := fmt.Sprintf("%s is looked for before %s", first.want, second.want)
 			t.Run(reason, func(t *testing.T) {
 				p, o := usual, use(300*mebibyte, mi(256, 384))
+				o.Disruptive = true
 				first.cause(&p, &o)
 				second.cause(&p, &o)
 				want := Decision{Action: Hold, Reason: first.want, Target: mi(256, 384)}
@@ -160,7 +169,7 @@ func TestDecideHoldsOrRaises(t *testing.T) {
 		{
 			reason: "a Pod that nothing can resize is normal while it needs nothing",
 			policy: usual, seen: Observation{
-				Size: mi(256, 384), Sample: Sample{Bytes: mebibyte, Time: noon}, Obstacle: ReasonUnsupportedOwner,
+				Size: mi(256, 384), Sample: Sample{Bytes: mebibyte, Time: noon}, Way: Way{Obstacle: ReasonUnsupportedOwner},
 			},
 			want: Decision{Action: Hold, Reason: ReasonNormal, Target: mi(256, 384)},
 		},

@@ -28,12 +28,19 @@ func FuzzDecide(f *testing.F) {
 			seen: Observation{
 				Size: Memory{Request: request, Limit: limit}, Declared: Memory{Request: request / 2, Limit: limit / 2},
 				Sample: Sample{Bytes: used, Time: noon.Add(-time.Duration(age))}, History: &History{},
-				Bounds: Bounds{
-					Node: Memory{Request: room}, Quota: Memory{Limit: ceiling}, LimitRange: Memory{Request: ceiling, Limit: room},
+				Way: Way{
+					Means: Rollout, Disruptive: true, Obstacle: obstacle(flags&4 != 0), LastChange: noon.Add(-time.Duration(span)),
+					Bounds: Bounds{
+						Node: Memory{Request: room}, Quota: Memory{Limit: ceiling}, LimitRange: Memory{Request: ceiling, Limit: room},
+					},
 				},
-				Raises: []time.Time{noon.Add(-time.Duration(age))}, LastChange: noon.Add(-time.Duration(span)),
-				Paused: flags&1 != 0, RolloutInProgress: flags&2 != 0, Obstacle: obstacle(flags&4 != 0),
+				Raises: []time.Time{noon.Add(-time.Duration(age))},
+				Paused: flags&1 != 0, RolloutInProgress: flags&2 != 0,
 			},
+		}
+		if flags&16 != 0 {
+			s.seen.Fallback = s.seen.Way
+			s.seen.Way = Way{Means: InPlace, Obstacle: s.seen.Obstacle, Refused: Memory{Limit: room}, RefusedFor: ReasonNodeFull}
 		}
 		if flags&8 != 0 {
 			s.seen.OOMKilledAt = noon.Add(-time.Duration(age))
@@ -52,7 +59,8 @@ func checkFuzzed(t *testing.T, s situation) {
 		t.Errorf("the reasons %q and %q are not in the vocabulary", d.Reason, d.LimitedBy)
 	}
 	sane := p.Threshold > 0 && p.Threshold <= 1 && p.Multiplier > 1
-	if d.Action != Hold && (!sane || s.seen.Paused || s.seen.RolloutInProgress || s.seen.Obstacle != "" || size.Limit <= 0) {
+	forbidden := s.seen.Paused || s.seen.RolloutInProgress && s.seen.Disruptive || s.seen.Obstacle != ""
+	if d.Action != Hold && (!sane || forbidden || size.Limit <= 0) {
 		t.Errorf("%s for %s in a situation that forbids it", d.Action, d.Reason)
 	}
 	if math.IsNaN(s.seen.History.Slope()) {

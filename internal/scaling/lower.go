@@ -14,10 +14,10 @@ const leastMargin = 1.5
 // Declared 256Mi/384Mi, raised to 1Gi/1536Mi, never above 120Mi for a day, at 75 % with factor 2: 384Mi × 75 % = 288Mi is
 // above 240Mi, so back to 256Mi/384Mi. With a peak of 200Mi it is not above 400Mi, but 768Mi × 75 % = 576Mi is.
 func (o Observation) idle(p Policy, now time.Time) (Memory, bool) {
-	if p.LowerAfter == 0 || o.Declared.Limit == 0 {
+	if p.LowerAfter == 0 || o.Declared.Limit == 0 || o.Durable.Limit > o.Size.Limit {
 		return Memory{}, false
 	}
-	if o.Obstacle != "" || o.Overridden || o.Busy || o.cooling(now, max(p.LowerAfter, p.Cooldown)) {
+	if o.Obstacle != "" || o.RaisesOnly || o.Overridden || o.Busy || o.cooling(now, max(p.LowerAfter, p.Cooldown)) {
 		return Memory{}, false
 	}
 	if killed := o.lastOOMKill(); !killed.IsZero() && now.Sub(killed) < lowerAfterOOMKill {

@@ -71,6 +71,9 @@ func TestMemoryThatIsNotUsedIsLowered(t *testing.T) {
 		{"not where nothing can do it", with(func(_ *Policy, o *Observation) {
 			o.Obstacle = ReasonUnsupportedOwner
 		}), kept(1024, 1536)},
+		{"not where the workload's replicas are meant to have more", with(func(_ *Policy, o *Observation) {
+			o.Durable, o.Disruptive = mi(2048, 3072), true
+		}), kept(1024, 1536)},
 		{"not where somebody else decides", with(func(_ *Policy, o *Observation) { o.Overridden = true }), kept(1024, 1536)},
 		{"not for less than a twentieth", with(func(_ *Policy, o *Observation) { o.Size = mi(269, 404) }), kept(269, 404)},
 		{"for a twentieth", with(func(_ *Policy, o *Observation) {

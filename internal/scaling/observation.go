@@ -34,19 +34,27 @@ type Bounds struct {
 	LimitRange Memory
 	// Quota is what the namespace's ResourceQuotas leave.
 	Quota Memory
-	// Node is what the nodes can still give.
+	// Node is what the nodes can still give: that of the Pod in place, any for a rollout.
 	Node Memory
 }
 
 // Observation is what is known of one container when it is decided upon.
 type Observation struct {
-	// Size is what the container runs with.
+	// Way to another size, the gentlest that there is.
+	Way
+	// Fallback is the way to take where the gentlest one is refused; without Means there is none.
+	Fallback Way
+
+	// Size is what the container is meant to have: with a resize on its way, what it is about to have.
 	Size Memory
 	// Declared is the size that the user gave the workload, below which memory is never lowered; zero when nothing has
 	// changed it since.
 	Declared Memory
-	// Durable is the size that the workload's replicas are meant to have; zero when it is that of the container.
+	// Durable is the size that all of the workload's replicas are meant to have; zero when it is that of the container.
 	Durable Memory
+	// Peak is the largest size that any of the workload's replicas was given. The growth budget is spent on what goes beyond
+	// it; zero when none was given more.
+	Peak Memory
 	// Sample is the newest measurement since the container started.
 	Sample Sample
 	// History of the measurements since the container started; nil when there is none.
@@ -54,19 +62,14 @@ type Observation struct {
 	// OOMKilledAt is when the kernel last killed the container for want of memory, and OOMAnswered the latest kill of the
 	// workload that a change was the answer to; zero when there is none. Both are by the clocks of nodes.
 	OOMKilledAt, OOMAnswered time.Time
-	// LastChange is when the operator last changed the workload; zero when it never did.
-	LastChange time.Time
 	// Raises are the times of the workload's raises since use last levelled off, oldest first.
 	Raises []time.Time
-	// Bounds of what can be given.
-	Bounds Bounds
-	// Reaction is the time from one decision to the effect of the next: one tick, and what a change takes.
-	Reaction time.Duration
 
 	// Paused is true when the user stopped all action on the workload or its AppMonitor.
 	Paused bool
 	// RolloutInProgress is true while the workload is about to replace the container by one of another size. A rollout
-	// that leaves the size as it is does not count: waiting for it would not help.
+	// that leaves the size as it is does not count: waiting for it would not help. What can be resized in place is not made
+	// to wait for a rollout.
 	RolloutInProgress bool
 	// Busy is true while a change of the operator's replaces other Pods of the workload.
 	Busy bool
@@ -77,14 +80,10 @@ type Observation struct {
 	// StuckSize is the size whose rollout was rolled back at StuckAt; zero when none was.
 	StuckSize Memory
 	StuckAt   time.Time
-	// ResizeInProgress is true while the container is being resized in place.
-	ResizeInProgress bool
+	// Resize in place that is not through.
+	Resize Resize
 	// Overridden is true when somebody else put back the size that the operator had changed.
 	Overridden bool
-	// Disruptive is true when another size costs a restart.
-	Disruptive bool
-	// Obstacle says why nothing can give the container another size; empty when something can.
-	Obstacle Reason
 }
 
 // stale is true when there is nothing recent enough to act on. A sample from the future (clocks of nodes differ) is
@@ -107,8 +106,8 @@ func (o Observation) lastOOMKill() time.Time {
 }
 
 // cooling is true for so long after the last change. Clocks differ: one that lies ahead counts like one that lies back.
-func (o Observation) cooling(now time.Time, cooldown time.Duration) bool {
-	return !o.LastChange.IsZero() && now.Sub(o.LastChange).Abs() < cooldown
+func (w Way) cooling(now time.Time, cooldown time.Duration) bool {
+	return !w.LastChange.IsZero() && now.Sub(w.LastChange).Abs() < cooldown
 }
 
 // stuckBefore is true for a size of which, or of less, a rollout got stuck lately.

@@ -61,6 +61,9 @@ func drawWorld(r *rand.Rand, s *situation) {
 		*b = Memory{Request: drawBound(r, max(size.Request, 1)), Limit: drawBound(r, size.Limit)}
 	}
 	s.seen.Disruptive, s.seen.Reaction = r.IntN(2) == 0, time.Duration(r.Int64N(int64(time.Hour)))
+	if !s.seen.Disruptive && r.IntN(2) == 0 {
+		drawLadder(r, s)
+	}
 	if r.IntN(2) == 0 { // far from the threshold, where only the past can be a reason to act
 		s.seen.Sample.Bytes = clamp(s.policy.Threshold * float64(size.Limit) * math.Pow(r.Float64(), float64(r.IntN(4))))
 	}
@@ -77,6 +80,18 @@ func drawWorld(r *rand.Rand, s *situation) {
 	}
 	for range r.IntN(4) {
 		s.seen.Raises = append(s.seen.Raises, noon.Add(-time.Duration(r.Int64N(int64(2*time.Hour)))))
+	}
+}
+
+// drawLadder has a rollout to fall back on, and what may stand in the way of a resize in place.
+func drawLadder(r *rand.Rand, s *situation) {
+	s.seen.Means, s.seen.Fallback = InPlace, s.seen.Way
+	s.seen.Fallback.Means, s.seen.Fallback.Disruptive = Rollout, true
+	s.seen.Obstacle = []Reason{"", "", ReasonInPlaceUnavailable}[r.IntN(3)]
+	s.seen.Refused, s.seen.RefusedFor = Memory{Limit: drawBound(r, s.seen.Size.Limit)}, ReasonNodeFull
+	s.seen.Bounds.Node = Memory{Request: drawBound(r, max(s.seen.Size.Request, 1))}
+	if r.IntN(8) == 0 {
+		s.seen.Resize = Resize{State: ResizeState(r.IntN(4)), Since: noon.Add(-time.Minute), Actual: s.seen.Declared}
 	}
 }
 
@@ -160,6 +175,9 @@ func checkBounds(t *testing.T, s situation, d Decision) {
 			t.Errorf("lowered to %+v, of which %d bytes are in use", after, s.seen.Sample.Bytes)
 		}
 	case Rollback:
+		if d.Means == InPlace && after == s.seen.Resize.Actual {
+			return
+		}
 		if !s.seen.RolloutStuck || after != s.seen.Previous {
 			t.Errorf("rolled back to %+v", after)
 		}
@@ -188,7 +206,13 @@ func checkRaise(t *testing.T, s situation, d Decision) {
 	if (after.Request > 0) != (before.Request > 0) {
 		t.Errorf("the request %d became %d", before.Request, after.Request)
 	}
-	if d.Reason == ReasonOOMKilled {
+	if d.Instead != "" {
+		s.seen.Way = s.seen.Fallback
+	}
+	if half := s.seen.halfway(before); half.Limit > 0 && after.Limit > half.Limit {
+		t.Errorf("the limit is raised to %d, of which %+v was refused", after.Limit, s.seen.Refused)
+	}
+	if d.Reason == ReasonOOMKilled && s.seen.Disruptive {
 		s.seen.Bounds.Node.Request = 0 // what a node has left is asked for, not obeyed
 	}
 	for _, bound := range []Memory{{Limit: s.policy.MaxLimit}, s.seen.Bounds.LimitRange, s.seen.Bounds.Quota, s.seen.Bounds.Node} {
@@ -301,6 +325,12 @@ func TestDecidingTwiceChangesNothing(t *testing.T) {
 			return // rounding to whole Mi changes the proportion of request and limit, which for tiny ones leaves room for more
 		}
 		again := s.seen
+		if first.LimitedBy != "" && s.seen.Fallback.Means != "" {
+			return // half of what was refused is followed by half of the rest, and a part that will not do by a rollout
+		}
+		if s.seen.Resize.State != ResizeSettled {
+			return // what comes of it is decided upon anew
+		}
 		again.Size, again.LastChange, again.OOMAnswered = first.Target, noon, again.OOMKilledAt
 		again.History = nil // the new size is another container's, or too new for a trend
 		second := Decide(s.policy, again, noon)

@@ -39,8 +39,13 @@ const (
 const (
 	// ReasonUnsupportedOwner: nothing owns the Pod that a new size could be rolled out by.
 	ReasonUnsupportedOwner Reason = "UnsupportedOwner"
-	// ReasonInPlaceUnavailable: only a resize in place is allowed, and there is none.
+	// ReasonInPlaceUnavailable: only a resize in place without a restart is possible or allowed, and there is none.
 	ReasonInPlaceUnavailable Reason = "InPlaceUnavailable"
+	// ReasonResizeInfeasible: the node, or the API server, will never give the Pod another size in place.
+	ReasonResizeInfeasible Reason = "ResizeInfeasible"
+	// ReasonRecoveryFailed: the kernel killed the container again after it was given more memory in place, before it could
+	// use any of that.
+	ReasonRecoveryFailed Reason = "RecoveryFailed"
 	// ReasonOverridden: somebody else put back what the operator had changed.
 	ReasonOverridden Reason = "Overridden"
 	// ReasonCooldown: the workload was changed only a moment ago.
@@ -68,7 +73,8 @@ func Reasons() []Reason {
 // Refusals lists why memory that is needed is not given: what a user can do something about, or has to know.
 func Refusals() []Reason {
 	return []Reason{
-		ReasonRolloutStuck, ReasonUnsupportedOwner, ReasonInPlaceUnavailable, ReasonOverridden, ReasonCooldown,
+		ReasonRolloutStuck, ReasonUnsupportedOwner, ReasonInPlaceUnavailable, ReasonResizeInfeasible, ReasonRecoveryFailed,
+		ReasonOverridden, ReasonCooldown,
 		ReasonGrowthBudgetExhausted, ReasonAtMaximum, ReasonAtLimitRange, ReasonQuotaExceeded, ReasonNodeFull,
 	}
 }

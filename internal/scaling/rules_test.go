@@ -62,16 +62,19 @@ func TestAnOOMKillIsAnsweredByARaise(t *testing.T) {
 			o.OOMAnswered, o.LastChange = noon.Add(30*time.Second), noon
 		}, held(ReasonNormal)},
 		{"a rollout of other replicas does not hold it back", func(_ *Policy, o *Observation) {
-			o.OOMKilledAt, o.Busy = noon, true
+			o.OOMKilledAt, o.Busy, o.Disruptive = noon, true, true
 		}, raised(ReasonOOMKilled, 512, 768)},
 		{"a full node is asked for all the same: there is nothing to lose", func(_ *Policy, o *Observation) {
-			o.OOMKilledAt, o.Bounds.Node = noon, Memory{Request: 256 * mebibyte}
+			o.OOMKilledAt, o.Bounds.Node, o.Disruptive = noon, Memory{Request: 256 * mebibyte}, true
 		}, raised(ReasonOOMKilled, 512, 768)},
+		{"but not in place, where no other node can help", func(_ *Policy, o *Observation) {
+			o.OOMKilledAt, o.Bounds.Node = noon, Memory{Request: 256 * mebibyte}
+		}, held(ReasonNodeFull)},
 		{"a part of what a node has is better than that", func(_ *Policy, o *Observation) {
 			o.OOMKilledAt, o.Bounds.Node = noon, Memory{Request: 300 * mebibyte}
 		}, Decision{Action: Raise, Reason: ReasonOOMKilled, Target: mi(300, 450), LimitedBy: ReasonNodeFull}},
 		{"no node is large enough", func(_ *Policy, o *Observation) {
-			o.OOMKilledAt, o.Bounds.Node = noon, Memory{Limit: 384 * mebibyte}
+			o.OOMKilledAt, o.Bounds.Node, o.Disruptive = noon, Memory{Limit: 384 * mebibyte}, true
 		}, held(ReasonNodeFull)},
 		{"the cooldown does not hold it back", func(p *Policy, o *Observation) {
 			p.Cooldown, o.OOMKilledAt, o.LastChange = time.Hour, noon, noon.Add(-time.Second)
@@ -124,8 +127,11 @@ func TestTheCooldownHoldsBackTheNextChange(t *testing.T) {
 func TestOneRolloutAtATime(t *testing.T) {
 	check(t, []situated{
 		{"other replicas are replaced", func(_ *Policy, o *Observation) {
-			o.Busy, o.Sample.Bytes = true, 300*mebibyte
+			o.Busy, o.Disruptive, o.Sample.Bytes = true, true, 300*mebibyte
 		}, held(ReasonRolloutInProgress)},
+		{"that is nothing to a container that is resized in place", func(_ *Policy, o *Observation) {
+			o.Busy, o.RolloutInProgress, o.Sample.Bytes = true, true, 300*mebibyte
+		}, raised(ReasonAboveThreshold, 512, 768)},
 		{"that is nothing to a container that needs nothing", func(_ *Policy, o *Observation) { o.Busy = true }, held(ReasonNormal)},
 	})
 }
@@ -180,16 +186,19 @@ func TestAForecastActsBeforeTheThreshold(t *testing.T) {
 			o.Reaction = 1000 * time.Hour
 		}), raised(ReasonForecastOOM, 512, 768)},
 		{"a resize in progress is not waited for when it will not do", with(func(_ *Policy, o *Observation) {
-			o.ResizeInProgress, o.Reaction = true, 36*time.Second
+			o.Resize.State, o.Reaction = ResizeInProgress, 36*time.Second
 		}), raised(ReasonForecastOOM, 512, 768)},
 		{"but when it may", with(func(_ *Policy, o *Observation) {
-			o.ResizeInProgress, o.Reaction = true, 35*time.Second
+			o.Resize.State, o.Reaction = ResizeInProgress, 35*time.Second
 		}), held(ReasonResizeInProgress)},
 		{"nor on an old sample", with(func(_ *Policy, o *Observation) {
-			o.ResizeInProgress, o.Reaction, o.Sample.Time = true, time.Hour, noon.Add(-time.Minute-1)
+			o.Resize.State, o.Reaction, o.Sample.Time = ResizeInProgress, time.Hour, noon.Add(-time.Minute-1)
 		}), held(ReasonResizeInProgress)},
 		{"nor when it costs a restart", with(func(_ *Policy, o *Observation) {
-			o.ResizeInProgress, o.Reaction, o.Disruptive = true, time.Hour, true
+			o.Resize.State, o.Reaction, o.Disruptive = ResizeInProgress, time.Hour, true
+		}), held(ReasonResizeInProgress)},
+		{"nor when there is no room for it: even less is there for more", with(func(_ *Policy, o *Observation) {
+			o.Resize.State, o.Reaction = ResizeDeferred, time.Hour
 		}), held(ReasonResizeInProgress)},
 	})
 }
@@ -224,6 +233,18 @@ func TestTheGrowthBudgetStopsALeak(t *testing.T) {
 			raisedAgo(2*time.Minute, time.Minute)(p, o)
 			o.History = history(every(150*time.Second-1), 300, 300, 300, 300)
 		}, held(ReasonGrowthBudgetExhausted)},
+		{"what another replica was given already is no growth", func(p *Policy, o *Observation) {
+			raisedAgo(2*time.Minute, time.Minute)(p, o)
+			o.Peak = mi(512, 768)
+		}, Decision{Action: Raise, Reason: ReasonAboveThreshold, Target: mi(512, 768)}},
+		{"but beyond it there is none", func(p *Policy, o *Observation) {
+			raisedAgo(2*time.Minute, time.Minute)(p, o)
+			o.Peak = mi(400, 600)
+		}, Decision{Action: Raise, Reason: ReasonAboveThreshold, Target: mi(400, 600), LimitedBy: ReasonGrowthBudgetExhausted}},
+		{"nor where the replica has that much", func(p *Policy, o *Observation) {
+			raisedAgo(2*time.Minute, time.Minute)(p, o)
+			o.Peak = mi(256, 384)
+		}, held(ReasonGrowthBudgetExhausted)},
 		{"no budget bounds nothing", func(p *Policy, o *Observation) {
 			raisedAgo(3, 2, 1)(p, o)
 			p.Budget.Raises = 0
@@ -245,12 +266,36 @@ func TestAReplicaCatchesUpWithTheWorkload(t *testing.T) {
 			o.Durable, o.LastChange, p.Cooldown = mi(512, 768), noon, time.Hour
 			p.Budget, o.Raises = Budget{Raises: 1, Window: time.Hour}, []time.Time{noon}
 		}, raised(ReasonCatchUp, 512, 768)},
-		{"bounds do", func(_ *Policy, o *Observation) {
+		{"bounds cut it", func(_ *Policy, o *Observation) {
+			o.Durable, o.Bounds.Node = mi(512, 768), Memory{Request: 300 * mebibyte}
+		}, Decision{Action: Raise, Reason: ReasonCatchUp, Target: mi(300, 450), LimitedBy: ReasonNodeFull}},
+		{"what cannot be had is not missed before it is needed", func(_ *Policy, o *Observation) {
 			o.Durable, o.Bounds.Node = mi(512, 768), Memory{Request: 256 * mebibyte}
+		}, held(ReasonNormal)},
+		{"then it is", func(_ *Policy, o *Observation) {
+			o.Durable, o.Bounds.Node, o.Sample.Bytes = mi(512, 768), Memory{Request: 256 * mebibyte}, 300*mebibyte
 		}, held(ReasonNodeFull)},
-		{"and what stands in the way", func(_ *Policy, o *Observation) {
+		{"nor what stands in the way", func(_ *Policy, o *Observation) {
 			o.Durable, o.Obstacle = mi(512, 768), ReasonInPlaceUnavailable
-		}, held(ReasonInPlaceUnavailable)},
+		}, held(ReasonNormal)},
+		{"it is worth no restart", func(_ *Policy, o *Observation) {
+			o.Durable, o.Disruptive = mi(512, 768), true
+		}, held(ReasonNormal)},
+		{"nor a fight", func(_ *Policy, o *Observation) {
+			o.Durable, o.Overridden = mi(512, 768), true
+		}, held(ReasonNormal)},
+		{"a Guaranteed container stays one", func(_ *Policy, o *Observation) {
+			o.Size, o.Durable = mi(384, 384), mi(512, 768)
+		}, raised(ReasonCatchUp, 768, 768)},
+		{"a Burstable one, too", func(_ *Policy, o *Observation) {
+			o.Durable = mi(768, 768)
+		}, raised(ReasonCatchUp, 767, 768)},
+		{"the request is never lowered", func(_ *Policy, o *Observation) {
+			o.Durable = mi(100, 768)
+		}, raised(ReasonCatchUp, 256, 768)},
+		{"without a request there is none to raise", func(_ *Policy, o *Observation) {
+			o.Size, o.Durable = mi(0, 384), mi(512, 768)
+		}, raised(ReasonCatchUp, 0, 768)},
 	})
 }
 
@@ -258,15 +303,26 @@ func TestARolloutThatIsStuckIsRolledBackOnce(t *testing.T) {
 	check(t, []situated{
 		{"back to what was before", func(_ *Policy, o *Observation) {
 			o.RolloutStuck, o.Previous = true, mi(200, 300)
-		}, Decision{Action: Rollback, Reason: ReasonRolloutStuck, Target: mi(200, 300)}},
-		{"nothing to go back to", func(_ *Policy, o *Observation) { o.RolloutStuck = true }, held(ReasonRolloutStuck)},
+		}, Decision{Action: Rollback, Reason: ReasonRolloutStuck, Means: Rollout, Target: mi(200, 300)}},
+		{"nothing to go back to", func(_ *Policy, o *Observation) {
+			o.RolloutStuck, o.Disruptive = true, true
+		}, held(ReasonRolloutStuck)},
+		{"what can be resized in place does not mind", func(_ *Policy, o *Observation) {
+			o.RolloutStuck, o.Sample.Bytes = true, 300*mebibyte
+		}, raised(ReasonAboveThreshold, 512, 768)},
+		{"in place, a size that got stuck is none", func(_ *Policy, o *Observation) {
+			o.StuckSize, o.StuckAt, o.Sample.Bytes = mi(512, 768), noon, 300*mebibyte
+		}, raised(ReasonAboveThreshold, 512, 768)},
 		{"the same size is not tried again for an hour", func(_ *Policy, o *Observation) {
+			o.Disruptive = true
 			o.StuckSize, o.StuckAt, o.Sample.Bytes = mi(512, 768), noon.Add(-time.Hour+1), 300*mebibyte
 		}, held(ReasonRolloutStuck)},
 		{"then it is", func(_ *Policy, o *Observation) {
+			o.Disruptive = true
 			o.StuckSize, o.StuckAt, o.Sample.Bytes = mi(512, 768), noon.Add(-time.Hour), 300*mebibyte
 		}, raised(ReasonAboveThreshold, 512, 768)},
 		{"a smaller size is tried at once", func(_ *Policy, o *Observation) {
+			o.Disruptive = true
 			o.StuckSize, o.StuckAt, o.Sample.Bytes = mi(513, 769), noon, 300*mebibyte
 		}, raised(ReasonAboveThreshold, 512, 768)},
 	})

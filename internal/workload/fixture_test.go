@@ -54,3 +54,12 @@ func sized(name, request, limit string) corev1.Container {
 	}
 	return c
 }
+
+func of(d *appsv1.Deployment) *Workload { return Of(d, "Deployment") }
+
+// sidecar is a container among the init containers that runs for as long as the Pod does.
+func sidecar(name, request, limit string) corev1.Container {
+	c, always := sized(name, request, limit), corev1.ContainerRestartPolicyAlways
+	c.RestartPolicy = &always
+	return c
+}

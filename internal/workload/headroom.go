@@ -3,10 +3,8 @@ package workload
 import (
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // LimitRangeBound returns the largest size that LimitRanges allow a container of a Pod; zero is no bound. One for Pods
@@ -28,8 +26,8 @@ func LimitRangeBound(ranges []corev1.LimitRange, pod *corev1.PodSpec, container 
 	return bound
 }
 
-// QuotaBound returns the largest size that ResourceQuotas leave a container of a Deployment; zero is no bound. The Pod's
-// other containers have the sizes that they are about to be given, where the template says less.
+// QuotaBound returns the largest size that ResourceQuotas leave a container of a workload by a rollout; zero is no bound. The
+// Pod's other containers have the sizes that they are about to be given, where the template says less.
 //
 // While n replicas are replaced, the last moment takes the most: n new Pods and s old ones, s being the surge, at most n.
 // With P and P' what a Pod takes before and after, that is n·P' + s·P, of which n·P are in use already. So
@@ -40,12 +38,34 @@ func LimitRangeBound(ranges []corev1.LimitRange, pod *corev1.PodSpec, container 
 // container whose 100Mi are to become 200Mi, one replica that goes first, 356Mi of 700Mi used: R' ≤ 356Mi + 344Mi − 200Mi.
 //
 // Quotas for some priority classes alone are left out: the worst that can happen is a rollout that is rolled back.
-func QuotaBound(quotas []corev1.ResourceQuota, d *appsv1.Deployment, pod *corev1.PodSpec, container string) Size {
+func (w *Workload) QuotaBound(quotas []corev1.ResourceQuota, pod *corev1.PodSpec, container string) Size {
+	return quotaBound(quotas, podSize(w.before(pod, container)), rest(pod, container), w.replicas, w.surge)
+}
+
+// QuotaBoundInPlace returns the largest size that ResourceQuotas leave a container of a running Pod; zero is no bound. The
+// Pod's other containers have the sizes that they are about to be given; now is the Pod as it is.
+//
+// 256Mi of 600Mi used: R' ≤ 256Mi + 344Mi = 600Mi.
+func QuotaBoundInPlace(quotas []corev1.ResourceQuota, now, pod *corev1.PodSpec, container string) Size {
+	return quotaBound(quotas, podSize(now), rest(pod, container), 1, 0)
+}
+
+// QuotaBoundAtBirth returns the largest size that ResourceQuotas leave a container of a Pod that they do not count yet; zero
+// is no bound.
+func QuotaBoundAtBirth(quotas []corev1.ResourceQuota, pod *corev1.PodSpec, container string) Size {
+	return quotaBound(quotas, Size{}, rest(pod, container), 1, 0)
+}
+
+// rest is what a Pod takes beside a container.
+func rest(pod *corev1.PodSpec, container string) Size {
+	others, overhead := beside(pod, container), pod.Overhead.Memory().Value()
+	return Size{Request: others.Request + overhead, Limit: others.Limit + overhead}
+}
+
+// quotaBound is what is left for a container beside the rest of its Pod, of which there are n, each as it is now, and s more
+// for a moment.
+func quotaBound(quotas []corev1.ResourceQuota, now, rest Size, n, s int64) Size {
 	var bound Size
-	now, others := podSize(present(d, pod, container)), beside(pod, container)
-	overhead := pod.Overhead.Memory().Value()
-	n := replicas(d)
-	surge := min(surgeOf(d), n)
 	for i := range quotas {
 		q := &quotas[i]
 		if !countsMemory(q) {
@@ -56,11 +76,9 @@ func QuotaBound(quotas []corev1.ResourceQuota, d *appsv1.Deployment, pod *corev1
 			free := hard.Value() - used.Value()
 			switch name {
 			case corev1.ResourceRequestsMemory, corev1.ResourceMemory:
-				after := now.Request + floorDiv(free-surge*now.Request, n)
-				bound.Request = tighter(bound.Request, after-overhead-others.Request)
+				bound.Request = tighter(bound.Request, now.Request+floorDiv(free-s*now.Request, n)-rest.Request)
 			case corev1.ResourceLimitsMemory:
-				after := now.Limit + floorDiv(free-surge*now.Limit, n)
-				bound.Limit = tighter(bound.Limit, after-overhead-others.Limit)
+				bound.Limit = tighter(bound.Limit, now.Limit+floorDiv(free-s*now.Limit, n)-rest.Limit)
 			}
 		}
 	}
@@ -69,15 +87,14 @@ func QuotaBound(quotas []corev1.ResourceQuota, d *appsv1.Deployment, pod *corev1
 
 // RolloutTakes is what the surge of a rollout takes of a quota, with the Pods as they are; ReplicasTake is what a larger
 // size does, by the more that each Pod takes. See QuotaBound.
-func RolloutTakes(d *appsv1.Deployment, pod *corev1.PodSpec) Size {
-	size, surge := podSize(pod), min(surgeOf(d), replicas(d))
-	return Size{Request: surge * size.Request, Limit: surge * size.Limit}
+func (w *Workload) RolloutTakes(pod *corev1.PodSpec) Size {
+	size := podSize(pod)
+	return Size{Request: w.surge * size.Request, Limit: w.surge * size.Limit}
 }
 
 // ReplicasTake is what all replicas take together.
-func ReplicasTake(d *appsv1.Deployment, each Size) Size {
-	n := replicas(d)
-	return Size{Request: n * each.Request, Limit: n * each.Limit}
+func (w *Workload) ReplicasTake(each Size) Size {
+	return Size{Request: w.replicas * each.Request, Limit: w.replicas * each.Limit}
 }
 
 // UsedBy returns the quotas with more of them used.
@@ -100,7 +117,7 @@ func UsedBy(quotas []corev1.ResourceQuota, more Size) []corev1.ResourceQuota {
 	return used
 }
 
-// countsMemory is true for a quota that counts the memory of a Deployment's Pods, as far as its scopes tell.
+// countsMemory is true for a quota that counts the memory of long-running Pods, as far as its scopes tell.
 func countsMemory(q *corev1.ResourceQuota) bool {
 	return q.Spec.ScopeSelector == nil && !slices.ContainsFunc(q.Spec.Scopes, func(s corev1.ResourceQuotaScope) bool {
 		return s != corev1.ResourceQuotaScopeNotTerminating && s != corev1.ResourceQuotaScopeNotBestEffort
@@ -108,33 +125,65 @@ func countsMemory(q *corev1.ResourceQuota) bool {
 }
 
 // NodeBound returns the largest request that a container could have in a Pod that takes the place of the present one, on
-// the node that has most left; zero is no bound. Where the Deployment has no surge, or lets a Pod be unavailable, the
+// the node that has most left; zero is no bound. Where the workload has no surge, or lets a Pod be unavailable, the
 // present Pod goes first, and leaves its own node what it took. The Pod's other containers have the sizes that they are
-// about to be given, where the template says less.
+// about to be given, where the template says less. A DaemonSet's Pod finds no other node.
 //
 // A node with 1Gi free, another container of 100Mi: 924Mi. An init container counts only where it does not fit at all: what
 // it had is free again when the others start.
 //
 // Tolerations are not known, but the Pod's own node tells which taints it puts up with. Affinities are not looked at: the
 // worst that can happen is a rollout that is rolled back.
-func NodeBound(nodes []corev1.Node, requested map[string]int64, d *appsv1.Deployment, pod *corev1.Pod, container string) int64 {
+func (w *Workload) NodeBound(nodes []corev1.Node, requested map[string]int64, pod *corev1.Pod, container string) int64 {
 	if len(nodes) == 0 {
 		return 0
 	}
 	taints, most := taintsOf(nodes, pod.Spec.NodeName), int64(0)
-	others := beside(&pod.Spec, container).Request + pod.Spec.Overhead.Memory().Value()
+	others := rest(&pod.Spec, container).Request
 	least := podSize(without(&pod.Spec, container)).Request
 	for i := range nodes {
 		node := &nodes[i]
 		free := node.Status.Allocatable.Memory().Value() - requested[node.Name]
-		if node.Name == pod.Spec.NodeName && goesFirst(d) {
-			free += podSize(present(d, &pod.Spec, container)).Request
+		if node.Name == pod.Spec.NodeName && w.goesFirst {
+			free += podSize(w.before(&pod.Spec, container)).Request
+		}
+		if w.bound && node.Name != pod.Spec.NodeName {
+			continue
 		}
 		if takesPods(node) && toleratedBy(taints, node) && free >= least {
 			most = max(most, free-others)
 		}
 	}
 	return max(1, most)
+}
+
+// NodeBoundInPlace returns the largest request that a container could have in its Pod, by what its node has left; zero is no
+// bound. The Pod's other containers have the sizes that they are about to be given; now is the Pod as it is.
+//
+// A node with 100Mi left and a container of 256Mi: 356Mi. It does not matter whether the node takes other Pods.
+func NodeBoundInPlace(nodes []corev1.Node, requested map[string]int64, now, pod *corev1.Pod, container string) int64 {
+	allocatable := AllocatableOf(nodes, pod.Spec.NodeName)
+	if allocatable == 0 {
+		return 0
+	}
+	free := allocatable - requested[pod.Spec.NodeName]
+	return max(1, free+Requests(now)-rest(&pod.Spec, container).Request)
+}
+
+// NodeBoundAtBirth returns the largest request that a container could have in a Pod that has no node yet, on the node that
+// has most left; zero is no bound. What it is told apart by, tolerations and affinities, is not looked at: a Pod that finds
+// no place is made smaller again.
+func NodeBoundAtBirth(nodes []corev1.Node, requested map[string]int64, pod *corev1.Pod, container string) int64 {
+	if len(nodes) == 0 {
+		return 0
+	}
+	var most int64
+	for i := range nodes {
+		if takesPods(&nodes[i]) && toleratedBy(nil, &nodes[i]) {
+			most = max(most, nodes[i].Status.Allocatable.Memory().Value()-requested[nodes[i].Name])
+		}
+	}
+	return max(1, most-rest(&pod.Spec, container).Request)
 }
 
 // LargestNode returns what the largest node has for Pods, in bytes; zero when no node is known. A limit above that would
@@ -145,6 +194,15 @@ func LargestNode(nodes []corev1.Node) int64 {
 		largest = max(largest, nodes[i].Status.Allocatable.Memory().Value())
 	}
 	return largest
+}
+
+// AllocatableOf returns what a node has for Pods, in bytes; zero when it is not known.
+func AllocatableOf(nodes []corev1.Node, name string) int64 {
+	i := slices.IndexFunc(nodes, func(n corev1.Node) bool { return n.Name == name })
+	if i < 0 {
+		return 0
+	}
+	return nodes[i].Status.Allocatable.Memory().Value()
 }
 
 func takesPods(node *corev1.Node) bool {
@@ -188,42 +246,4 @@ func floorDiv(a, b int64) int64 {
 		return -((-a + b - 1) / b)
 	}
 	return a / b
-}
-
-// replicas is the number that the Deployment wants, at least one.
-func replicas(d *appsv1.Deployment) int64 {
-	if d.Spec.Replicas == nil {
-		return 1
-	}
-	return max(1, int64(*d.Spec.Replicas))
-}
-
-// goesFirst is true when a rollout takes an old Pod away before the new one runs.
-func goesFirst(d *appsv1.Deployment) bool {
-	if surgeOf(d) == 0 {
-		return true
-	}
-	unavailable := intstr.FromString("25%")
-	if r := d.Spec.Strategy.RollingUpdate; r != nil && r.MaxUnavailable != nil {
-		unavailable = *r.MaxUnavailable
-	}
-	n, err := intstr.GetScaledValueFromIntOrPercent(&unavailable, int(replicas(d)), false)
-	return err == nil && n > 0
-}
-
-// surgeOf is how many Pods there may be beyond the replicas while a rollout lasts: 25 %, rounded up, unless the
-// Deployment says otherwise.
-func surgeOf(d *appsv1.Deployment) int64 {
-	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
-		return 0
-	}
-	surge := intstr.FromString("25%")
-	if r := d.Spec.Strategy.RollingUpdate; r != nil && r.MaxSurge != nil {
-		surge = *r.MaxSurge
-	}
-	n, err := intstr.GetScaledValueFromIntOrPercent(&surge, int(replicas(d)), true)
-	if err != nil {
-		return 1 // the API server lets none pass that cannot be read
-	}
-	return int64(n)
 }

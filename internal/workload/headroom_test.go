@@ -129,7 +129,7 @@ func TestAQuotaBoundsWhatARolloutTakesAtMost(t *testing.T) {
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			pod := corev1.PodSpec{Containers: append([]corev1.Container{sized("memhog", "256Mi", "384Mi")}, tt.rest...)}
-			if diff := cmp.Diff(tt.want, QuotaBound(tt.quotas, tt.d, &pod, "memhog")); diff != "" {
+			if diff := cmp.Diff(tt.want, of(tt.d).QuotaBound(tt.quotas, &pod, "memhog")); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
 			}
 		})
@@ -198,7 +198,7 @@ func TestTheRoomiestNodeBoundsTheRequest(t *testing.T) {
 			p := pod()
 			p.Spec.NodeName = "here"
 			p.Spec.Containers = []corev1.Container{sized("memhog", "256Mi", "384Mi"), sized("sidecar", "100Mi", "100Mi")}
-			if got := NodeBound(tt.nodes, requested, tt.d, p, "memhog"); got != tt.want {
+			if got := of(tt.d).NodeBound(tt.nodes, requested, p, "memhog"); got != tt.want {
 				t.Errorf("%s: want %d, got %d", tt.reason, tt.want, got)
 			}
 		})

@@ -3,14 +3,14 @@ package workload
 import (
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 )
 
-// Requests is the memory that a Pod takes of its node, in bytes: what the scheduler counts.
+// Requests is the memory that a Pod takes of its node, in bytes: what the scheduler counts. While a container is resized
+// that is the largest of what it is to have, what it was allocated, and what it has.
 func Requests(pod *corev1.Pod) int64 {
-	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{UseStatusResources: true})
 	return requests.Memory().Value()
 }
 
@@ -28,38 +28,36 @@ func beside(pod *corev1.PodSpec, container string) Size {
 		size := SizeOf(c.Resources)
 		sum = Size{Request: sum.Request + size.Request, Limit: sum.Limit + size.Limit}
 	}
-	for _, c := range without(pod, container).Containers {
+	for _, c := range Containers(without(pod, container)) {
 		add(c)
-	}
-	for _, c := range pod.InitContainers {
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			add(c)
-		}
 	}
 	return sum
 }
 
 // without returns the Pod without one of its containers.
 func without(pod *corev1.PodSpec, container string) *corev1.PodSpec {
-	rest := *pod
-	rest.Containers = slices.DeleteFunc(slices.Clone(pod.Containers), func(c corev1.Container) bool { return c.Name == container })
+	rest, named := *pod, func(c corev1.Container) bool { return c.Name == container }
+	rest.Containers = slices.DeleteFunc(slices.Clone(pod.Containers), named)
+	rest.InitContainers = slices.DeleteFunc(slices.Clone(pod.InitContainers), named)
 	return &rest
 }
 
-// present returns the Pod as it is before containers beside the named one are given more than the Deployment's template
+// before returns the Pod as it is before containers beside the named one are given more than the workload's template
 // says. Where that states a limit alone, the API server makes the request of it.
-func present(d *appsv1.Deployment, pod *corev1.PodSpec, container string) *corev1.PodSpec {
+func (w *Workload) before(pod *corev1.PodSpec, container string) *corev1.PodSpec {
 	now := *pod
-	now.Containers = slices.Clone(pod.Containers)
-	for i, c := range now.Containers {
-		template, planned := SizeOf(templateOf(d, c.Name).Resources), SizeOf(c.Resources)
-		if c.Name == container || template.Limit == 0 || template.Limit >= planned.Limit {
-			continue
+	now.Containers, now.InitContainers = slices.Clone(pod.Containers), slices.Clone(pod.InitContainers)
+	for _, list := range listsOf(&now) {
+		for i, c := range list.containers {
+			template, planned := w.Declared(c.Name), SizeOf(c.Resources)
+			if c.Name == container || template.Limit == 0 || template.Limit >= planned.Limit {
+				continue
+			}
+			if template.Request == 0 && planned.Request > 0 {
+				template.Request = template.Limit
+			}
+			list.containers[i].Resources = template.In(c.Resources)
 		}
-		if template.Request == 0 && planned.Request > 0 {
-			template.Request = template.Limit
-		}
-		now.Containers[i].Resources = template.In(c.Resources)
 	}
 	return &now
 }

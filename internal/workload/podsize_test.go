@@ -11,12 +11,9 @@ import (
 )
 
 func TestAPodRequestsWhatTheSchedulerCounts(t *testing.T) {
-	always := corev1.ContainerRestartPolicyAlways
 	p := pod()
 	p.Spec.Containers = []corev1.Container{sized("a", "100Mi", ""), sized("b", "", "50Mi")}
-	sidecar := sized("s", "10Mi", "")
-	sidecar.RestartPolicy = &always
-	p.Spec.InitContainers = []corev1.Container{sidecar, sized("first", "300Mi", "")}
+	p.Spec.InitContainers = []corev1.Container{sidecar("s", "10Mi", ""), sized("first", "300Mi", "")}
 	p.Spec.Overhead = memoryOf("5Mi")
 	if got := Requests(p); got != 315*mebibyte {
 		t.Errorf("it requests %d, want 315Mi: the first init container, beside the sidecar, and the overhead", got)
@@ -24,9 +21,7 @@ func TestAPodRequestsWhatTheSchedulerCounts(t *testing.T) {
 }
 
 func TestAQuotaCountsAllOfAPod(t *testing.T) {
-	always := corev1.ContainerRestartPolicyAlways
-	sidecar := sized("sidecar", "100Mi", "200Mi")
-	sidecar.RestartPolicy = &always
+	sidecar := sidecar("sidecar", "100Mi", "200Mi")
 	first := sized("first", "1Gi", "1Gi")
 	memhog, other := sized("memhog", "256Mi", "384Mi"), sized("other", "100Mi", "200Mi")
 	larger := sized("other", "200Mi", "400Mi") // it is about to be given that
@@ -101,7 +96,7 @@ func TestAQuotaCountsAllOfAPod(t *testing.T) {
 					corev1.ResourceRequestsMemory: resource.MustParse(tt.used), corev1.ResourceLimitsMemory: resource.MustParse(tt.used),
 				},
 			}}
-			if diff := cmp.Diff(tt.want, QuotaBound([]corev1.ResourceQuota{q}, d, &tt.pod, "memhog")); diff != "" {
+			if diff := cmp.Diff(tt.want, of(d).QuotaBound([]corev1.ResourceQuota{q}, &tt.pod, "memhog")); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
 			}
 		})
@@ -111,9 +106,7 @@ func TestAQuotaCountsAllOfAPod(t *testing.T) {
 func TestANodeMustHaveRoomForAllOfAPod(t *testing.T) {
 	const free = 1000 * mebibyte
 	memhog, other := sized("memhog", "256Mi", "384Mi"), sized("other", "100Mi", "200Mi")
-	always := corev1.ContainerRestartPolicyAlways
-	sidecar := sized("sidecar", "50Mi", "")
-	sidecar.RestartPolicy = &always
+	sidecar := sidecar("sidecar", "50Mi", "")
 	for _, tt := range []struct {
 		reason   string
 		pod      corev1.PodSpec
@@ -145,7 +138,7 @@ func TestANodeMustHaveRoomForAllOfAPod(t *testing.T) {
 			}
 			p.Spec = tt.pod
 			p.Spec.NodeName = "here"
-			got := NodeBound([]corev1.Node{n}, map[string]int64{"here": 2000*mebibyte - free}, d, p, "memhog")
+			got := of(d).NodeBound([]corev1.Node{n}, map[string]int64{"here": 2000*mebibyte - free}, p, "memhog")
 			if got != tt.want*mebibyte {
 				t.Errorf("%s: want %dMi, got %dMi", tt.reason, tt.want, got/mebibyte)
 			}

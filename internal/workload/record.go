@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,13 +25,20 @@ const (
 // Record is what the operator changed of one container of a workload. It is kept in an annotation of the workload
 // itself, so that it outlives the operator and goes when the workload goes.
 type Record struct {
-	// Declared is the size that the workload's Pods had before the first change.
-	Declared Size `json:"declared"`
-	// Previous is the size before the latest change, zero when that was a rollback; Given is the size that it gave, and
-	// GivenAt its time.
-	Previous Size      `json:"previous"`
-	Given    Size      `json:"given"`
-	GivenAt  time.Time `json:"givenAt"`
+	// Declared is the size that the workload's Pods had before the first change; zero when that is not known.
+	Declared Size `json:"declared,omitzero"`
+	// Previous is the size before the latest rollout, zero when that was a rollback. Given is the size that the template was
+	// given or, with InPlace, the largest that any Pod was; GivenAt is when that was.
+	Previous Size      `json:"previous,omitzero"`
+	Given    Size      `json:"given,omitzero"`
+	GivenAt  time.Time `json:"givenAt,omitzero"`
+	// InPlace is true when Pods were given the size in place, and the template is as its user left it.
+	InPlace bool `json:"inPlace,omitempty"`
+	// Durable is the size that all Pods, present and future, are to have: what the annotation DurableAnnotation said when it
+	// was last written. Zero when that is what the template says.
+	Durable Size `json:"durable,omitzero"`
+	// ForgottenAt is when the user took the durable size away. What Pods were given before does not count any more.
+	ForgottenAt time.Time `json:"forgottenAt,omitzero"`
 	// Raises are the times of the raises that still count for the growth budget, oldest first.
 	Raises []time.Time `json:"raises,omitempty"`
 	// OOMKilledAt is the latest OOM kill that a raise was the answer to.
@@ -78,33 +84,36 @@ func (s *Size) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// RecordsOf reads what was changed of a Deployment, by container. It looks at the ReplicaSets, too: each keeps the record
-// that the Deployment had when it was the newest one, and `kubectl rollout undo` replaces the Deployment's annotations by
-// those of the one that it goes back to. The latest record counts, unless the Deployment's own is {}: whoever writes that,
-// or breaks it, has the operator start afresh.
-func RecordsOf(d *appsv1.Deployment, sets []metav1.PartialObjectMetadata) (map[string]Record, error) {
-	newest, err := Records(d)
+// RecordsOf reads what was changed of a workload, by container. It looks at the sets of a Deployment, too: each of its
+// ReplicaSets keeps the record that the Deployment had when it was the newest one, and `kubectl rollout undo` replaces the
+// Deployment's annotations by those of the one that it goes back to. The latest record counts, unless the workload's own is
+// {}: whoever writes that, or breaks it, has the operator start afresh. Undone is true when the latest was not its own.
+func RecordsOf(w *Workload, sets []metav1.PartialObjectMetadata) (records map[string]Record, undone bool, err error) {
+	newest, err := Records(w)
 	if err != nil || newest != nil && len(newest) == 0 {
-		return nil, err
+		return nil, false, err
 	}
+	own := w.GetAnnotations()[v1.RecordAnnotation]
 	for i := range sets {
-		if sets[i].Annotations[v1.RecordAnnotation] == d.Annotations[v1.RecordAnnotation] {
+		if sets[i].Annotations[v1.RecordAnnotation] == own {
 			continue
 		}
 		older, err := Records(&sets[i])
 		if err == nil && latest(older).After(latest(newest)) {
-			newest = older
+			newest, undone = older, true
 		}
 	}
-	return newest, nil
+	return newest, undone, nil
 }
 
 // latest is the time of the latest of some changes.
 func latest(records map[string]Record) time.Time {
 	var at time.Time
 	for _, r := range records {
-		if r.GivenAt.After(at) {
-			at = r.GivenAt
+		for _, other := range []time.Time{r.GivenAt, r.ForgottenAt} {
+			if other.After(at) {
+				at = other
+			}
 		}
 	}
 	return at
@@ -124,8 +133,8 @@ func Records(o client.Object) (map[string]Record, error) {
 }
 
 // with adds the records of changes to those of other containers, as far as these still count. A rollout replaces all of a
-// Pod's containers: which ReplicaSets were replaced is the same for all.
-func with(d *appsv1.Deployment, records map[string]Record, changes []Change) map[string]Record {
+// Pod's containers: which sets of Pods were replaced is the same for all.
+func with(w *Workload, records map[string]Record, changes []Change) map[string]Record {
 	all := map[string]Record{}
 	var replaced []string
 	for _, c := range changes {
@@ -133,8 +142,9 @@ func with(d *appsv1.Deployment, records map[string]Record, changes []Change) map
 		replaced = append(replaced, c.Record.Replaced...)
 	}
 	for name, r := range records {
-		_, changed := all[name]
-		if changed || !slices.ContainsFunc(replaced, func(set string) bool { return r.Standing(d, name, set) != Afresh }) {
+		counts := r.InPlace && r.Standing(w, name, "") == Kept ||
+			slices.ContainsFunc(replaced, func(set string) bool { return r.Standing(w, name, set) != Afresh })
+		if _, changed := all[name]; changed || !counts {
 			continue
 		}
 		all[name] = r
@@ -151,23 +161,6 @@ func with(d *appsv1.Deployment, records map[string]Record, changes []Change) map
 	return all
 }
 
-// write renders the records of the containers that the Deployment still has.
-func write(d *appsv1.Deployment, records map[string]Record) (string, error) {
-	present := map[string]Record{}
-	for _, c := range d.Spec.Template.Spec.Containers {
-		if r, ok := records[c.Name]; ok {
-			r.Raises = r.Raises[max(0, len(r.Raises)-mostRaises):]
-			r.Replaced = r.Replaced[max(0, len(r.Replaced)-mostReplaced):]
-			present[c.Name] = r
-		}
-	}
-	text, err := json.Marshal(present)
-	if err != nil {
-		return "", fmt.Errorf("record what was changed of Deployment %q: %w", d.Name, err)
-	}
-	return string(text), nil
-}
-
 // Standing is what became of a change.
 type Standing int
 
@@ -182,42 +175,44 @@ const (
 	TakenBack
 )
 
-// Standing compares the record with the Deployment's template. The name is that of the Pod's ReplicaSet: a Deployment
-// goes back to a ReplicaSet that it had before only when all of the template is as it was.
-func (r Record) Standing(d *appsv1.Deployment, container, replicaSet string) Standing {
-	limit := SizeOf(templateOf(d, container).Resources).Limit
+// Standing compares the record with the workload's template. The set is that of the Pod, see SetOf: a workload goes back to
+// one that it had before only when all of the template is as it was. What was given in place counts until the template says
+// as much.
+func (r Record) Standing(w *Workload, container, set string) Standing {
+	limit := w.Declared(container).Limit
 	switch {
-	case limit == r.Given.Limit:
+	case r.InPlace && limit < r.Given.Limit, !r.InPlace && limit == r.Given.Limit:
 		return Kept
-	case limit < r.Given.Limit && slices.Contains(r.Replaced, replicaSet):
+	case !r.InPlace && limit < r.Given.Limit && slices.Contains(r.Replaced, set):
 		return TakenBack
 	default:
 		return Afresh
 	}
 }
 
-// change records another size for the Pods of the ReplicaSet.
-func (r Record) change(from, to Size, replicaSet string, now time.Time) Record {
+// change records another size for the template that the Pods of the set were made of.
+func (r Record) change(from, to Size, set string, now time.Time) Record {
 	if r.Declared == (Size{}) {
 		r.Declared = from
 	}
 	r.Previous, r.Given, r.GivenAt = from, to, now.UTC().Truncate(time.Second)
-	if !slices.Contains(r.Replaced, replicaSet) {
-		r.Replaced = append(slices.Clone(r.Replaced), replicaSet)
+	r.InPlace, r.Durable = false, Size{}
+	if !slices.Contains(r.Replaced, set) {
+		r.Replaced = append(slices.Clone(r.Replaced), set)
 	}
 	return r
 }
 
-// Raised records a raise of a Pod of the ReplicaSet.
-func (r Record) Raised(from, to Size, replicaSet string, now time.Time) Record {
-	r = r.change(from, to, replicaSet, now)
+// Raised records a raise by a rollout, which replaces the Pods of the set.
+func (r Record) Raised(from, to Size, set string, now time.Time) Record {
+	r = r.change(from, to, set, now)
 	r.Raises = append(slices.Clone(r.Raises), r.GivenAt)
 	return r
 }
 
 // Lowered records that a size was lowered again.
-func (r Record) Lowered(from, to Size, replicaSet string, now time.Time) Record {
-	r = r.change(from, to, replicaSet, now)
+func (r Record) Lowered(from, to Size, set string, now time.Time) Record {
+	r = r.change(from, to, set, now)
 	r.Raises = nil // use that has come down has levelled off
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
@@ -20,14 +21,21 @@ var (
 	limited = Size{Limit: 384 * mebibyte}
 )
 
+// annotated is the record as it is written.
+func annotated(t *testing.T, d *appsv1.Deployment, records map[string]Record) string {
+	t.Helper()
+	all, err := of(d).annotations(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[v1.RecordAnnotation].(string)
+}
+
 func TestARecordCanBeReadByPeopleAndBack(t *testing.T) {
 	record := Record{}.Raised(one, two, "memhog-1", noon).Raised(two, four, "memhog-2", noon.Add(time.Hour))
 	record.OOMKilledAt = noon
 	d := deployment(sized("memhog", "256Mi", "384Mi"), sized("sidecar", "", "64Mi"))
-	text, err := write(d, map[string]Record{"memhog": record, "gone": record})
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := annotated(t, d, map[string]Record{"memhog": record, "gone": record})
 	const want = `{"memhog":{"declared":{"request":"256Mi","limit":"384Mi"},"previous":{"request":"512Mi","limit":"768Mi"},` +
 		`"given":{"request":"1Gi","limit":"1536Mi"},"givenAt":"2026-06-01T13:00:00Z",` +
 		`"raises":["2026-06-01T12:00:00Z","2026-06-01T13:00:00Z"],"oomKilledAt":"2026-06-01T12:00:00Z",` +
@@ -100,13 +108,13 @@ func TestARolloutReplacesAllContainers(t *testing.T) {
 		"first": Record{}.Raised(one, two, "memhog-1", noon),
 		"third": Record{}.Raised(one, four, "memhog-0", noon), // and released with another size since
 	}
-	all := with(d, records, []Change{{Container: "second", Record: Record{}.Raised(one, two, "memhog-2", noon)}})
+	all := with(of(d), records, []Change{{Container: "second", Record: Record{}.Raised(one, two, "memhog-2", noon)}})
 	if len(all) != 2 {
 		t.Fatalf("recorded %v, want the first and the second", all)
 	}
 	back := deployment(sized("first", "", "384Mi"), sized("second", "", "384Mi"))
 	for name, r := range all {
-		if got := r.Standing(back, name, "memhog-1"); got != TakenBack {
+		if got := r.Standing(of(back), name, "memhog-1"); got != TakenBack {
 			t.Errorf("%s, back at memhog-1: %v, want %v", name, got, TakenBack)
 		}
 	}
@@ -114,11 +122,9 @@ func TestARolloutReplacesAllContainers(t *testing.T) {
 
 func TestTheLatestRecordOfDeploymentAndReplicaSetsCounts(t *testing.T) {
 	text := func(r Record) map[string]string {
-		written, err := write(deployment(sized("memhog", "", "")), map[string]Record{"memhog": r})
-		if err != nil {
-			t.Fatal(err)
+		return map[string]string{
+			v1.RecordAnnotation: annotated(t, deployment(sized("memhog", "", "")), map[string]Record{"memhog": r}),
 		}
-		return map[string]string{v1.RecordAnnotation: written}
 	}
 	set := func(annotations map[string]string) metav1.PartialObjectMetadata {
 		return metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}}
@@ -146,7 +152,7 @@ func TestTheLatestRecordOfDeploymentAndReplicaSetsCounts(t *testing.T) {
 		t.Run(tt.reason, func(t *testing.T) {
 			d := deployment()
 			d.Annotations = tt.deployment
-			got, err := RecordsOf(d, tt.sets)
+			got, _, err := RecordsOf(of(d), tt.sets)
 			if got["memhog"].Given != tt.want || (err != nil) != tt.err {
 				t.Errorf("%s: %+v (%v), want %+v", tt.reason, got, err, tt.want)
 			}
@@ -160,10 +166,7 @@ func TestARecordDoesNotGrowWithoutBound(t *testing.T) {
 		r = r.Raised(limited, limited, fmt.Sprintf("memhog-%d", i), noon.Add(time.Duration(i)*time.Second))
 	}
 	d := deployment(sized("memhog", "", "384Mi"))
-	text, err := write(d, map[string]Record{"memhog": r})
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := annotated(t, d, map[string]Record{"memhog": r})
 	if len(text) > 4<<10 || !strings.Contains(text, "memhog-999") || strings.Contains(text, "memhog-989") {
 		t.Errorf("%d bytes: %s", len(text), text)
 	}
@@ -205,13 +208,13 @@ func TestAChangeIsKeptTakenBackOrForgotten(t *testing.T) {
 		{"the limit was taken away altogether", "", "memhog-3", Afresh},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
-			if got := record.Standing(deployment(sized("memhog", "", tt.template)), "memhog", tt.replicaSet); got != tt.want {
+			if got := record.Standing(of(deployment(sized("memhog", "", tt.template))), "memhog", tt.replicaSet); got != tt.want {
 				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
 			}
 		})
 	}
 	back := record.RolledBack(noon)
-	if got := back.Standing(deployment(sized("memhog", "", "384Mi")), "memhog", "memhog-1"); got != Kept {
+	if got := back.Standing(of(deployment(sized("memhog", "", "384Mi"))), "memhog", "memhog-1"); got != Kept {
 		t.Errorf("a rollback of the operator's own is taken for somebody else's: %v", got)
 	}
 }

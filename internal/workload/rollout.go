@@ -10,18 +10,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
-
-	v1 "github.com/kubedemo/memhog-operator/api/v1"
 )
-
-// RevisionAnnotation holds the revision of a Deployment, and of each of its ReplicaSets.
-const RevisionAnnotation = "deployment.kubernetes.io/revision"
 
 // FieldManager is the name under which the operator owns the fields that it writes.
 const FieldManager = "memhog-operator"
@@ -53,7 +45,7 @@ func (s Size) In(r corev1.ResourceRequirements) corev1.ResourceRequirements {
 	return in
 }
 
-// Rollout is how a Deployment stands to a Pod's container.
+// Rollout is how a workload stands to a Pod's container.
 type Rollout int
 
 // What can be of a rollout.
@@ -65,88 +57,98 @@ const (
 	// RolloutBypassed: the rollout is over, and yet the container is smaller than the template says: somebody else, such as
 	// a webhook, gives Pods another size.
 	RolloutBypassed
-	// RolloutStuck: the template has a larger size, but the Deployment has given up rolling it out.
+	// RolloutStuck: the template has a larger size, but the workload has given up rolling it out.
 	RolloutStuck
 )
 
 // RolloutOf says whether a rollout is going to change the container's size. A smaller size counts, too, while it is
 // rolled out: its user has just said what the container should have, and a size grown from the present one would
-// overrule that. The revision is that of the Pod's ReplicaSet: an old Pod that lingers is one of an older revision.
-func RolloutOf(d *appsv1.Deployment, c corev1.Container, revision string) Rollout {
-	has, gets := SizeOf(c.Resources).Limit, SizeOf(templateOf(d, c.Name).Resources).Limit
+// overrule that. What new Pods get is the durable size, where that is larger than the template's. The revision is that of
+// the Pod: an old Pod that lingers is one of an older revision.
+func (w *Workload) RolloutOf(c corev1.Container, durable Size, revision string) Rollout {
+	has, template := SizeOf(c.Resources).Limit, w.Declared(c.Name).Limit
+	gets := max(template, durable.Limit)
 	switch {
-	case gets > has && GivenUp(d):
+	case !w.Rolls:
+		return RolloutSettled
+	case template > has && w.GivenUp:
 		return RolloutStuck
-	case gets > has && revision != "" && revision == Revision(d) && !RollingOut(d):
+	case template > has && w.IsNewest(revision) && !w.RollingOut:
 		return RolloutBypassed
-	case gets > has, gets > 0 && gets < has && RollingOut(d):
+	case template > has, template > 0 && gets < has && w.RollingOut:
 		return RolloutInProgress
 	default:
 		return RolloutSettled
 	}
 }
 
-// Revision is the number that the Deployment controller gives to a Deployment's present template, and to the ReplicaSet
-// that was made of it.
-func Revision(o client.Object) string { return o.GetAnnotations()[RevisionAnnotation] }
-
-// templateOf returns the container as the template has it, an empty one when it is gone.
-func templateOf(d *appsv1.Deployment, name string) corev1.Container {
-	for _, c := range d.Spec.Template.Spec.Containers {
-		if c.Name == name {
-			return c
-		}
+// InFlight is true while the workload rolls out sizes that the operator gave it. A rollout that somebody else started on
+// one that the operator raised before counts, too: its new Pods carry our sizes.
+func (w *Workload) InFlight() (bool, error) {
+	if !w.RollingOut {
+		return false, nil
 	}
-	return corev1.Container{}
+	names, err := w.owned()
+	return len(names) > 0, err
 }
 
-// GivenUp is true when the Deployment has made no progress within its deadline, and reports that it no longer expects
-// any (ProgressDeadlineExceeded).
-func GivenUp(d *appsv1.Deployment) bool {
-	return slices.ContainsFunc(d.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
-		return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
-	}) && d.Status.ObservedGeneration == d.Generation
-}
-
-// Raised returns the names of the containers whose memory the operator has raised in the Deployment's template, and
+// RaisedByRollout returns the names of the containers whose memory the operator has raised in the workload's template, and
 // nobody has set since.
-func Raised(d *appsv1.Deployment) ([]string, error) {
-	names, err := owned(d)
+func (w *Workload) RaisedByRollout() ([]string, error) {
+	names, err := w.owned()
 	if err != nil {
 		return nil, err
 	}
-	records, err := Records(d)
+	records, err := Records(w)
 	if err != nil {
 		records = nil // broken by somebody, and written anew with the next change
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
 		r, known := records[name]
-		return known && (r.Given.Limit <= r.Declared.Limit || r.Given.Limit != SizeOf(templateOf(d, name).Resources).Limit)
+		return known && (r.Given.Limit <= r.Declared.Limit || r.Given.Limit != w.Declared(name).Limit)
 	}), nil
 }
 
-// owned returns the names of the containers whose memory limit the operator owns in the Deployment's template.
-func owned(d *appsv1.Deployment) ([]string, error) {
+// owned returns the names of the containers whose memory limit the operator owns in the workload's template.
+func (w *Workload) owned() ([]string, error) {
+	if w.Template == nil {
+		return nil, nil
+	}
 	fields := fieldpath.NewSet()
-	for _, f := range d.ManagedFields {
+	for _, f := range w.GetManagedFields() {
 		if f.Manager != FieldManager || f.Subresource != "" || f.FieldsV1 == nil {
 			continue
 		}
 		some := fieldpath.NewSet()
 		if err := some.FromJSON(f.FieldsV1.GetRawReader()); err != nil {
-			return nil, fmt.Errorf("read which fields of Deployment %q the operator owns: %w", d.Name, err)
+			return nil, fmt.Errorf("read which fields of %s the operator owns: %w", w.Name(), err)
 		}
 		fields = fields.Union(some)
 	}
 	var names []string
-	for _, c := range d.Spec.Template.Spec.Containers {
-		limit := fieldpath.MakePathOrDie("spec", "template", "spec", "containers",
-			fieldpath.KeyByFields("name", c.Name), "resources", "limits", "memory")
-		if fields.Has(limit) {
-			names = append(names, c.Name)
+	for _, list := range listsOf(w.Template) {
+		for _, c := range list.containers {
+			if fields.Has(fieldpath.MakePathOrDie(append([]any{"spec", "template"}, list.limit(c.Name)...)...)) {
+				names = append(names, c.Name)
+			}
 		}
 	}
 	return names, nil
+}
+
+// list is one of the lists of containers that a Pod has, under the name of its field.
+type list struct {
+	field      string
+	containers []corev1.Container
+}
+
+func listsOf(pod *corev1.PodSpec) []list {
+	return []list{{"containers", pod.Containers}, {"initContainers", pod.InitContainers}}
+}
+
+// limit is where a Pod has the memory limit of a container of the list.
+func (l list) limit(container string) []any {
+	return []any{"spec", l.field, fieldpath.KeyByFields("name", container), "resources", "limits", "memory"}
 }
 
 // Change is another size for one container of a workload, and what is recorded of it.
@@ -159,48 +161,84 @@ type Change struct {
 	Record  Record
 }
 
-// Write gives containers other sizes in the Deployment's template, which makes the Deployment replace its Pods, and
-// records that on the Deployment itself, beside the records that there are of it. Containers that are gone from the
-// template, or already have the size, are left alone. It returns the names of those that it changed, in the template's
-// order; none means that nothing was written.
+// Write gives containers other sizes in the workload's template, which makes the workload replace its Pods, and records
+// that on the workload itself, beside the records that there are of it. Containers that are gone from the template, or
+// already have the size, are left alone. It returns the names of those that it changed, in the template's order; none
+// means that nothing was written.
 //
-// The operator comes to own the memory request and limit of these containers and the annotation, nothing else. That
+// The operator comes to own the memory request and limit of these containers and its annotations, nothing else. That
 // takes a strategic merge patch: server-side apply would make it an owner of the containers as such, and whoever else
-// uses server-side apply could then never take such a container out of the Deployment again.
+// uses server-side apply could then never take such a container out of the workload again.
 //
-// The write holds only for the version of the Deployment that was passed in: a conflict means that the caller has
+// The write holds only for the version of the workload that was passed in: a conflict means that the caller has
 // seen an old one, and should look again.
-func Write(ctx context.Context, c client.Client, d *appsv1.Deployment, records map[string]Record, changes []Change) ([]string, error) {
+func Write(ctx context.Context, c client.Client, w *Workload, records map[string]Record, changes []Change) ([]string, error) {
 	var changed []string
 	var made []Change
-	spec := corev1ac.PodSpec()
-	for _, present := range d.Spec.Template.Spec.Containers {
-		i := slices.IndexFunc(changes, func(c Change) bool { return c.Container == present.Name && c.differs(present) })
-		if i < 0 {
-			continue
+	template := map[string]any{}
+	for _, list := range listsOf(w.Template) {
+		var patched []any
+		for _, present := range list.containers {
+			i := slices.IndexFunc(changes, func(c Change) bool { return c.Container == present.Name && c.differs(present) })
+			if i < 0 {
+				continue
+			}
+			changed, made = append(changed, present.Name), append(made, changes[i])
+			patched = append(patched, map[string]any{"name": present.Name, "resources": memory(present, changes[i].Size)})
 		}
-		changed, made = append(changed, present.Name), append(made, changes[i])
-		spec.WithContainers(corev1ac.Container().WithName(present.Name).WithResources(memory(present, changes[i].Size)))
+		if patched != nil {
+			template[list.field] = patched
+		}
 	}
 	if len(changed) == 0 {
 		return nil, nil
 	}
-	record, err := write(d, with(d, records, made))
+	annotations, err := w.annotations(with(w, records, made))
 	if err != nil {
 		return nil, err
 	}
-	patch, err := json.Marshal(appsv1ac.Deployment(d.Name, d.Namespace).
-		WithUID(d.UID).WithResourceVersion(d.ResourceVersion).
-		WithAnnotations(map[string]string{v1.RecordAnnotation: record}).
-		WithSpec(appsv1ac.DeploymentSpec().WithTemplate(corev1ac.PodTemplateSpec().WithSpec(spec))))
-	if err != nil {
-		return nil, fmt.Errorf("memory of containers %q for Deployment %q: %w", changed, d.Name, err)
-	}
-	target := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: d.Name}}
-	if err := c.Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(FieldManager)); err != nil {
-		return nil, fmt.Errorf("write memory of containers %q to Deployment %q: %w", changed, d.Name, err)
+	patch := w.patch(annotations)
+	patch["spec"] = map[string]any{"template": map[string]any{"spec": template}}
+	if err := w.send(ctx, c, types.StrategicMergePatchType, patch); err != nil {
+		return nil, fmt.Errorf("write memory of containers %q to %s: %w", changed, w.Name(), err)
 	}
 	return changed, nil
+}
+
+// patch of a workload's metadata, which holds only for the version that was seen.
+func (w *Workload) patch(annotations map[string]any) map[string]any {
+	return map[string]any{"metadata": map[string]any{
+		"uid": w.GetUID(), "resourceVersion": w.GetResourceVersion(), "annotations": annotations,
+	}}
+}
+
+// send patches the workload as the operator's field manager.
+func (w *Workload) send(ctx context.Context, c client.Client, kind types.PatchType, patch map[string]any) error {
+	text, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	return c.Patch(ctx, w.empty(), client.RawPatch(kind, text), client.FieldOwner(FieldManager))
+}
+
+// empty is an object of the workload's kind and name, for a patch to be read into.
+func (w *Workload) empty() client.Object {
+	var target client.Object
+	switch w.Kind {
+	case "Deployment":
+		target = &appsv1.Deployment{}
+	case "StatefulSet":
+		target = &appsv1.StatefulSet{}
+	case "DaemonSet":
+		target = &appsv1.DaemonSet{}
+	case "Pod":
+		target = &corev1.Pod{}
+	default:
+		target = metadata(w.GetObjectKind().GroupVersionKind())
+	}
+	target.SetNamespace(w.GetNamespace())
+	target.SetName(w.GetName())
+	return target
 }
 
 // differs is true when the change would give the container of the template another size.
@@ -212,11 +250,11 @@ func (c Change) differs(template corev1.Container) bool {
 // memory states the request unless the template has a limit alone. There the API server makes the request equal to the
 // limit, and a request of ours would stand in the way of whoever takes the limit back. Where the template says nothing,
 // a LimitRange gave the Pod both, and both have to be stated to keep their ratio.
-func memory(template corev1.Container, size Size) *corev1ac.ResourceRequirementsApplyConfiguration {
-	resources := corev1ac.ResourceRequirements().WithLimits(quantity(size.Limit))
+func memory(template corev1.Container, size Size) corev1.ResourceRequirements {
+	resources := corev1.ResourceRequirements{Limits: quantity(size.Limit)}
 	stated := SizeOf(template.Resources)
 	if size.Request > 0 && (stated.Request > 0 || stated.Limit == 0) {
-		resources.WithRequests(quantity(size.Request))
+		resources.Requests = quantity(size.Request)
 	}
 	return resources
 }

@@ -69,7 +69,7 @@ func TestARolloutThatChangesTheSizeIsToldFromOthers(t *testing.T) {
 			tt.template.Status.Conditions = []appsv1.DeploymentCondition{
 				{Type: appsv1.DeploymentProgressing, Status: tt.progress, Reason: tt.why},
 			}
-			if got := RolloutOf(tt.template, same, ""); got != tt.want {
+			if got := of(tt.template).RolloutOf(same, Size{}, ""); got != tt.want {
 				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
 			}
 		})
@@ -92,7 +92,7 @@ func TestAPodThatSomebodyElseMadeSmallerIsNotWaitedFor(t *testing.T) {
 			d.Status.Conditions = []appsv1.DeploymentCondition{
 				{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: tt.why},
 			}
-			if got := RolloutOf(d, sized("memhog", "", "384Mi"), tt.revision); got != tt.want {
+			if got := of(d).RolloutOf(sized("memhog", "", "384Mi"), Size{}, tt.revision); got != tt.want {
 				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
 			}
 		})
@@ -131,7 +131,7 @@ func TestARolloutIsGivenUpWhenItsDeadlineHasPassed(t *testing.T) {
 			d := deployment()
 			d.Generation = 2
 			d.Status = appsv1.DeploymentStatus{ObservedGeneration: tt.observed, Conditions: tt.conditions}
-			if got := GivenUp(d); got != tt.want {
+			if got := of(d).GivenUp; got != tt.want {
 				t.Errorf("%s: want %v, got %v", tt.reason, tt.want, got)
 			}
 		})
@@ -196,7 +196,7 @@ func TestRaisedAreTheContainersWhoseLimitTheOperatorOwns(t *testing.T) {
 		t.Run(tt.reason, func(t *testing.T) {
 			d := deployment(sized("memhog", "256Mi", "384Mi"), sized("sidecar", "", "64Mi"))
 			d.ManagedFields = tt.fields
-			got, err := Raised(d)
+			got, err := of(d).RaisedByRollout()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -210,7 +210,7 @@ func TestRaisedAreTheContainersWhoseLimitTheOperatorOwns(t *testing.T) {
 func TestRaisedSaysWhichDeploymentCannotBeRead(t *testing.T) {
 	d := deployment(sized("memhog", "256Mi", "384Mi"))
 	d.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, FieldsV1: metav1.NewFieldsV1("[")}}
-	if _, err := Raised(d); err == nil || !strings.Contains(err.Error(), `Deployment "memhog"`) {
+	if _, err := of(d).RaisedByRollout(); err == nil || !strings.Contains(err.Error(), "Deployment/memhog") {
 		t.Errorf("want an error that names the Deployment, got %v", err)
 	}
 }
@@ -262,7 +262,7 @@ func TestWriteGivesLargerSizesUnlessSmallerOnesAreMeant(t *testing.T) {
 			for name, size := range tt.sizes {
 				changes = append(changes, Change{Container: name, Size: size, Smaller: tt.smaller, Record: Record{Given: size}})
 			}
-			changed, err := Write(t.Context(), c, d, nil, changes)
+			changed, err := Write(t.Context(), c, of(d), nil, changes)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -299,7 +299,7 @@ func TestWriteLeavesADeploymentThatHasChangedMeanwhile(t *testing.T) {
 	if err := c.Update(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
-	changed, err := Write(t.Context(), c, d, nil, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
+	changed, err := Write(t.Context(), c, of(d), nil, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
 	if len(changed) > 0 || !apierrors.IsConflict(err) {
 		t.Errorf("want a conflict and no change, got %v and %v", changed, err)
 	}
@@ -313,11 +313,11 @@ func TestWriteSaysWhatItCouldNotWrite(t *testing.T) {
 		return refused
 	}})
 	d := deployment(sized("memhog", "256Mi", "384Mi"))
-	changed, err := Write(t.Context(), c, d, nil, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
+	changed, err := Write(t.Context(), c, of(d), nil, []Change{{Container: "memhog", Size: Size{Limit: 768 * mebibyte}}})
 	if len(changed) > 0 || !errors.Is(err, refused) {
 		t.Fatalf("want the refusal and no change, got %v and %v", changed, err)
 	}
-	for _, word := range []string{`"memhog"`, `Deployment "memhog"`} {
+	for _, word := range []string{`"memhog"`, "Deployment/memhog"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("the error does not name %s: %v", word, err)
 		}

@@ -74,12 +74,18 @@ func (o *ours) observe(c *world.Container) scaling.Observation {
 		History:           &o.history,
 		OOMKilledAt:       c.OOMKilledAt(),
 		OOMAnswered:       o.record.oomKilledAt,
-		LastChange:        o.record.givenAt,
 		Raises:            o.record.raises,
-		Bounds:            scaling.Bounds{Node: scaling.Memory{Request: world.Node, Limit: world.Node}},
-		Reaction:          tickSeconds*time.Second + actuation(o.inPlace),
 		RolloutInProgress: c.Replacing(),
-		Disruptive:        !o.inPlace,
+		Way: scaling.Way{
+			Means:      scaling.Rollout,
+			Disruptive: true,
+			LastChange: o.record.givenAt,
+			Bounds:     scaling.Bounds{Node: scaling.Memory{Request: world.Node, Limit: world.Node}},
+			Reaction:   tickSeconds*time.Second + actuation(o.inPlace),
+		},
+	}
+	if o.inPlace {
+		seen.Means, seen.Disruptive = scaling.InPlace, false
 	}
 	if !o.record.givenAt.IsZero() {
 		seen.Declared = o.declared

@@ -37,11 +37,11 @@ func TestRollingOut(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.reason, func(t *testing.T) {
 			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Generation: 2}, Status: test.status}
-			if got := RollingOut(d); got != test.want {
+			if got := of(d).RollingOut; got != test.want {
 				t.Errorf("RollingOut is %t", got)
 			}
 			d.Spec.Paused = true
-			if RollingOut(d) {
+			if of(d).RollingOut {
 				t.Error("RollingOut is true for a Deployment that is paused")
 			}
 		})

@@ -1,0 +1,211 @@
+package controllers
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/usage"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// oomKilled is the kubelet's reason for the end of a container that the kernel killed for want of memory.
+const oomKilled = string(scaling.ReasonOOMKilled)
+
+// container is one container of one Pod, and what it is decided upon.
+type container struct {
+	name string
+	pod  *corev1.Pod
+	owner
+	// record of what was changed of the container; empty when nothing was that still counts.
+	record workload.Record
+	// resizing is what is remembered of its resizes, and resizedAt is when the operator last resized it in place; zero when it
+	// did not, or somebody else did since.
+	resizing  *resizing
+	resizedAt time.Time
+	policy    scaling.Policy
+	observed  scaling.Observation
+	// heap is the argument that fixes the size of the program's heap; empty when there is none.
+	heap string
+}
+
+// container observes one container of a running Pod.
+func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (container, error) {
+	seen := container{name: c.Name, pod: pod, owner: owner, policy: o.policyOf(o.monitor, c.Name), heap: fixedHeap(c)}
+	seen.resizing = o.page.resizes.of(seen.slot())
+	resizer, at, err := workload.ResizedBy(pod, c.Name)
+	if err != nil {
+		return container{}, err
+	}
+	if resizer == workload.OperatorResized {
+		seen.resizedAt = at
+	}
+	sample := o.sampleOf(pod, c.Name)
+	seen.observed = scaling.Observation{
+		Size:        scaling.Memory(workload.SizeOf(c.Resources)),
+		Sample:      sample,
+		OOMKilledAt: oomKilledAt(pod, c.Name),
+		Paused:      o.paused(pod, owner),
+		Resize:      seen.resizing.follow(pod, c, sample, o.now),
+		Durable:     scaling.Memory(owner.durable(c.Name)),
+	}
+	seen.observeWorkload(c)
+	seen.observeInPlace(resizer)
+	o.ladder(&seen, c)
+	if owner.Stopped && seen.observed.Means == scaling.Rollout {
+		seen.observed.Paused = true
+	}
+	if process := seen.process(); !process.started.IsZero() {
+		seen.observed.History = o.page.trends.add(process, seen.observed.Sample, seen.policy.LowerAfter)
+	}
+	return seen, nil
+}
+
+// observeWorkload adds what the workload tells of the container: how its rollouts stand, and what was changed of it.
+func (c *container) observeWorkload(spec corev1.Container) {
+	o := &c.observed
+	rollout := c.RolloutOf(spec, c.durable(c.name), c.revision)
+	o.Overridden = rollout == workload.RolloutBypassed
+	o.RolloutInProgress = rollout == workload.RolloutInProgress || c.behind
+	o.RolloutStuck = rollout == workload.RolloutStuck
+	o.Busy = c.busy
+	record, known := c.records[c.name]
+	if !known {
+		return
+	}
+	switch record.Standing(c.Workload, c.name, workload.SetOf(c.pod)) {
+	case workload.Kept:
+		if o.RolloutStuck && !record.InPlace {
+			o.Previous = scaling.Memory(record.Previous)
+		}
+	case workload.TakenBack:
+		o.Overridden = true
+		// While Pods are still replaced, this may be an old one that lingers.
+		o.RolloutInProgress = o.RolloutInProgress || c.RollingOut
+	default:
+		return
+	}
+	c.record = record
+	o.Declared, o.Peak, o.Raises = scaling.Memory(record.Declared), scaling.Memory(record.Given), record.Raises
+	o.StuckSize, o.StuckAt = scaling.Memory(record.Stuck.Size), record.Stuck.At
+	o.OOMAnswered = record.OOMKilledAt
+}
+
+// observeInPlace adds what resizes in place tell. A Pod that was raised after an OOM kill was raised enough for that, also when
+// nobody got around to recording it. What somebody else resized to less than the operator gave is not fought for.
+func (c *container) observeInPlace(resizer workload.Resizer) {
+	o := &c.observed
+	if !c.resizedAt.IsZero() && !o.OOMKilledAt.After(c.resizedAt) && o.OOMKilledAt.After(o.OOMAnswered) {
+		o.OOMAnswered = o.OOMKilledAt
+	}
+	if killed := c.resizing.rescue.killed; killed.After(o.OOMAnswered) {
+		o.OOMAnswered = killed // whatever the node's clock says
+	}
+	if resizer == workload.OtherResized {
+		given := max(c.resizing.given.Limit, c.record.Durable.Limit)
+		o.Overridden = o.Overridden || o.Size.Limit < given
+	}
+	if c.record.InPlace && c.Template != nil {
+		// New Pods have at least what the template says, and lowering below that would not last.
+		o.Declared = scaling.Memory(c.Declared(c.name))
+	}
+}
+
+// unannounced is a raise in place that was not announced: the operator was restarted since, or another process of it made the
+// raise.
+func (c *container) unannounced() (decision, bool) {
+	z := c.resizing
+	before := z.told
+	if before == (scaling.Memory{}) {
+		before = scaling.Memory(c.record.Given)
+		if before == (scaling.Memory{}) {
+			before = scaling.Memory(c.Declared(c.name))
+		}
+	}
+	if z.state != workload.ResizeSettled || z.asked != nil {
+		return decision{}, false
+	}
+	z.told = z.has
+	if c.resizedAt.IsZero() || before.Limit <= 0 || z.has.Limit <= before.Limit {
+		return decision{}, false
+	}
+	found := decision{container: *c, Decision: scaling.Decision{
+		Action: scaling.Raise, Reason: scaling.ReasonAboveThreshold, Means: scaling.InPlace, Target: z.has,
+	}}
+	switch {
+	case !c.observed.OOMKilledAt.IsZero() && c.resizedAt.Sub(c.observed.OOMKilledAt).Abs() < recoveryTime:
+		found.Reason = scaling.ReasonOOMKilled
+	case z.has.Limit <= c.record.Durable.Limit:
+		found.Reason = scaling.ReasonCatchUp
+	}
+	found.observed.Size = before
+	return found, true
+}
+
+// grown is what the container was given in place, once it has it; false when that is nothing.
+func (c *container) grown() (workload.Grown, bool) {
+	if c.resizedAt.IsZero() || c.resizing.state != workload.ResizeSettled {
+		return workload.Grown{}, false
+	}
+	g := workload.Grown{
+		From: workload.Size(c.resizing.first), Size: workload.Size(c.resizing.has), At: c.resizedAt,
+		OOMKilledAt: c.resizing.rescue.killed,
+	}
+	if killed := c.observed.OOMKilledAt; !killed.After(c.resizedAt) && killed.After(g.OOMKilledAt) {
+		g.OOMKilledAt = killed
+	}
+	return g, true
+}
+
+func (c *container) process() process {
+	return process{pod: c.pod.UID, container: c.name, started: startOf(c.pod, c.name)}
+}
+
+func (c *container) slot() slot { return slot{pod: c.pod.UID, container: c.name} }
+
+func (c *container) place() place { return place{workload: c.GetUID(), container: c.name} }
+
+// subject is the object that a user looks at to learn what became of the container.
+func (c *container) subject() client.Object { return c.Object }
+
+// sampleOf returns the container's newest sample, unless the container does not run or has started since: then the
+// sample is of another process, and an OOM-killed one would be raised for its predecessor's use.
+func (r *AppMonitorReconciler) sampleOf(pod *corev1.Pod, name string) scaling.Sample {
+	sample, ok := r.Samples.Newest(usage.Container{Namespace: pod.Namespace, Pod: pod.Name, Name: name})
+	started := startOf(pod, name)
+	if !ok || started.IsZero() || sample.Time.Before(started) {
+		return scaling.Sample{}
+	}
+	return scaling.Sample(sample)
+}
+
+// startOf returns when the container started, by its node's clock; zero when it does not run.
+func startOf(pod *corev1.Pod, name string) time.Time {
+	if s := workload.StatusOf(pod, name); s != nil && s.State.Running != nil {
+		return s.State.Running.StartedAt.Time
+	}
+	return time.Time{}
+}
+
+// oomKilledAt returns when the kernel last killed the container for want of memory, as far as its Pod remembers.
+func oomKilledAt(pod *corev1.Pod, name string) time.Time {
+	var at time.Time
+	s := workload.StatusOf(pod, name)
+	if s == nil {
+		return at
+	}
+	for _, end := range []*corev1.ContainerStateTerminated{s.LastTerminationState.Terminated, s.State.Terminated} {
+		if end != nil && end.Reason == oomKilled && end.FinishedAt.After(at) {
+			at = end.FinishedAt.Time
+		}
+	}
+	return at
+}
+
+// unread is true for a container that should have a good sample by now, and has not.
+func (r *AppMonitorReconciler) unread(c container) bool {
+	now, started := r.Clock.Now(), startOf(c.pod, c.name)
+	return !started.IsZero() && now.Sub(started) > r.MaxSampleAge && now.Sub(c.observed.Sample.Time) > r.MaxSampleAge
+}

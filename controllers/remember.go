@@ -1,0 +1,110 @@
+package controllers
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// remember records on workloads what their Pods were given in place, and the size that all of them are to have from now on.
+// It looks at what Pods have, not at what was just decided: so it also learns of what was given before the operator was
+// killed, or by another process of it. What is to be lowered is recorded before it is, so that nothing raises it again.
+func (r *AppMonitorReconciler) remember(
+	ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, d decided, done *outcome,
+) {
+	if paused(monitor) {
+		return
+	}
+	now, shrunk := r.Clock.Now(), d.shrunk()
+	for _, group := range byWorkload(o.containers) {
+		of := group[0].owner
+		if paused(of.Object) || page.resting(of.GetUID(), now) {
+			continue
+		}
+		records := maps.Clone(of.records)
+		for name, containers := range byName(group) {
+			record, at := learn(records[name], containers, now), containers[0].place()
+			if largest, lowered := shrunk[at]; lowered {
+				record = record.Shrunk(workload.Size(largest))
+			}
+			if durable, decided := d.durable[at]; decided && !of.isPod() {
+				record = record.Promote(of.Workload, name, workload.Size(durable))
+			}
+			records[name] = record
+		}
+		maps.DeleteFunc(records, func(_ string, record workload.Record) bool { return record.IsZero() })
+		written, err := workload.WriteRecords(ctx, r.Client, of.Workload, records)
+		switch {
+		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+			done.again = true
+		case err != nil:
+			done.fail(page, of.GetUID(), decision{container: *group[0]}, err, now)
+		case written:
+			page.accepted(of.GetUID())
+			logf.FromContext(ctx).V(1).Info("recorded what was learned", "workload", of.Name())
+		}
+	}
+}
+
+// learn adds to a record what the replicas of a container were given in place.
+func learn(record workload.Record, replicas []*container, now time.Time) workload.Record {
+	var all []workload.Grown
+	largest, levelled := int64(0), false
+	for _, c := range replicas {
+		g, ok := c.grown()
+		if !ok {
+			continue
+		}
+		all = append(all, g)
+		if g.Size.Limit > largest {
+			largest, levelled = g.Size.Limit, c.observed.History.Levelled(now, c.policy.Budget.LevelAfter())
+		}
+	}
+	return record.Learn(replicas[0].Workload, replicas[0].name, all, levelled)
+}
+
+// shrunk are the largest sizes that are left of containers that are lowered in place.
+func (d decided) shrunk() map[place]scaling.Memory {
+	lowered, largest := map[place]bool{}, map[place]scaling.Memory{}
+	for _, one := range d.all {
+		if one.Means == scaling.Rollout {
+			continue
+		}
+		lowered[one.place()] = lowered[one.place()] || one.Action == scaling.Lower
+		if one.Target.Limit > largest[one.place()].Limit {
+			largest[one.place()] = one.Target
+		}
+	}
+	maps.DeleteFunc(largest, func(p place, _ scaling.Memory) bool { return !lowered[p] })
+	return largest
+}
+
+// byWorkload groups containers, in the order of Pods.
+func byWorkload(containers []container) [][]*container {
+	var groups [][]*container
+	at := map[types.UID]int{}
+	for i := range containers {
+		uid := containers[i].GetUID()
+		if _, known := at[uid]; !known {
+			at[uid], groups = len(groups), append(groups, nil)
+		}
+		groups[at[uid]] = append(groups[at[uid]], &containers[i])
+	}
+	return groups
+}
+
+func byName(containers []*container) map[string][]*container {
+	groups := map[string][]*container{}
+	for _, c := range containers {
+		groups[c.name] = append(groups[c.name], c)
+	}
+	return groups
+}

@@ -1,0 +1,175 @@
+package controllers
+
+import (
+	"maps"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+const (
+	// refusedFades is for how long a size is not asked for again that a node had no room for, or a quota: room comes and goes.
+	// It doubles with each time in a row, up to mostRefused times: each try reserves the room that is not there for a moment.
+	refusedFades = 30 * time.Second
+	mostRefused  = 5
+
+	// infeasibleFades is for how long no resize in place is tried of a Pod that cannot be resized, as was said. What makes it so
+	// is how its node is set up.
+	infeasibleFades = time.Hour
+
+	// recoveryTime is how long after an OOM kill was answered in place another one counts as its repetition.
+	recoveryTime = 10 * time.Minute
+)
+
+// slot is one container of one Pod.
+type slot struct {
+	pod       types.UID
+	container string
+}
+
+// resizes is what is remembered of resizes in place. All of it may be lost at a restart: what is under way is seen again, and
+// what was refused is tried once more.
+type resizes map[slot]*resizing
+
+// resizing is what is remembered of the resizes of one container.
+type resizing struct {
+	// first is the size that the container had when it was first seen, has what it has now, and told what was last told of.
+	first, has, told scaling.Memory
+	// state of the resize that is under way, and since when it is in that state.
+	state workload.ResizeState
+	since time.Time
+	// asked is the decision to a size that was asked for and is not through yet; nil when there is none.
+	asked *decision
+	// given is the largest size that the operator asked for.
+	given scaling.Memory
+	// refused is a size that could not be had at refusedAt, and refusedFor why; a size of zero is any.
+	refused    scaling.Memory
+	refusedFor scaling.Reason
+	refusedAt  time.Time
+	refusals   int
+	// rescue is the latest answer to an OOM kill.
+	rescue rescue
+}
+
+// rescue is an answer to an OOM kill in place: when the kill was, by the node's clock, and the limit that was too small; when
+// it was answered, and the most that was seen in use since.
+type rescue struct {
+	killed time.Time
+	limit  int64
+	at     time.Time
+	peak   int64
+}
+
+// of returns what is remembered of a container.
+func (r resizes) of(s slot) *resizing {
+	if r[s] == nil {
+		r[s] = &resizing{}
+	}
+	return r[s]
+}
+
+// keepOnly forgets containers that are gone.
+func (r resizes) keepOnly(containers []container) {
+	there := map[slot]bool{}
+	for _, c := range containers {
+		there[c.slot()] = true
+	}
+	maps.DeleteFunc(r, func(s slot, _ *resizing) bool { return !there[s] })
+}
+
+// follow notes what the kubelet says of the container, and returns the resize that is not through, as decisions see it.
+func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling.Sample, now time.Time) scaling.Resize {
+	state, actual := workload.ResizeOf(pod, spec)
+	if state != z.state || z.since.IsZero() {
+		z.state, z.since = state, now
+	}
+	z.has = scaling.Memory(actual)
+	if z.first == (scaling.Memory{}) {
+		z.first = z.has
+	}
+	if z.asked != nil && z.asked.Target.Limit != workload.SizeOf(spec.Resources).Limit {
+		z.asked = nil // somebody else has given it another size since
+	}
+	if sample.Time.After(z.rescue.at) {
+		z.rescue.peak = max(z.rescue.peak, sample.Bytes)
+	}
+	if state == workload.ResizeSettled {
+		return scaling.Resize{}
+	}
+	return scaling.Resize{State: stateOf[state], Since: z.since, Actual: z.has}
+}
+
+var stateOf = map[workload.ResizeState]scaling.ResizeState{
+	workload.ResizeSettled:    scaling.ResizeSettled,
+	workload.ResizeInProgress: scaling.ResizeInProgress,
+	workload.ResizeDeferred:   scaling.ResizeDeferred,
+	workload.ResizeInfeasible: scaling.ResizeInfeasible,
+}
+
+// completed returns the decision that came true, once: the container has the size that was asked for.
+func (z *resizing) completed() *decision {
+	if z.asked == nil || z.state != workload.ResizeSettled {
+		return nil
+	}
+	done := z.asked
+	z.asked, z.told = nil, z.has
+	if done.Action == scaling.Raise {
+		z.refusals = 0
+	}
+	return done
+}
+
+// ask notes that the API server has accepted a decision.
+func (z *resizing) ask(d decision, now time.Time) {
+	switch {
+	case d.Action == scaling.Rollback:
+		z.refuse(d.observed.Size, d.Reason, now)
+		z.given, z.rescue = d.Target, rescue{}
+	case d.Action == scaling.Raise && d.Target.Limit > z.given.Limit, d.Action == scaling.Lower:
+		z.given = d.Target
+	}
+	if d.Action == scaling.Raise && d.Reason == scaling.ReasonOOMKilled {
+		z.rescue = rescue{killed: d.observed.OOMKilledAt, limit: d.observed.Size.Limit, at: now}
+	}
+	d.listed, d.askedAt = true, now
+	z.asked, z.state, z.since = &d, workload.ResizeInProgress, now
+}
+
+// refuse notes that a size cannot be had.
+func (z *resizing) refuse(size scaling.Memory, why scaling.Reason, now time.Time) {
+	z.refused, z.refusedFor, z.refusedAt = size, why, now
+	z.refusals++
+}
+
+// obstructs puts what was refused lately in the way.
+func (z *resizing) obstructs(way *scaling.Way, now time.Time) {
+	age := now.Sub(z.refusedAt)
+	switch {
+	case z.refusedFor == "":
+	case z.refusedFor == scaling.ReasonResizeInfeasible || z.refusedFor == scaling.ReasonInPlaceUnavailable:
+		if age < infeasibleFades {
+			way.Obstacle = z.refusedFor
+		}
+	case age < refusedFades<<min(max(0, z.refusals-1), mostRefused):
+		way.Refused, way.RefusedFor = z.refused, z.refusedFor
+	}
+}
+
+// unrecovered is true when the container was OOM-killed again after it was given more in place for that, and was never seen
+// to use any of it.
+func (z *resizing) unrecovered(killed time.Time) bool {
+	return !z.rescue.at.IsZero() && killed.After(z.rescue.at) && killed.Sub(z.rescue.at) < recoveryTime &&
+		z.rescue.peak <= z.rescue.limit
+}
+
+// hasOr returns the size that the container has, by its kubelet, or another one where that is not known.
+func (z *resizing) hasOr(size scaling.Memory) scaling.Memory {
+	if z.has == (scaling.Memory{}) {
+		return size
+	}
+	return z.has
+}
