@@ -178,7 +178,8 @@ docker-build: ## Build the image IMG.
 
 # The names of what `make docker-build` makes give way to those of the release. The generator notes the time at which
 # it ran; the date of the release, from the base, takes its place, so that the same input gives the same bundle. Of the
-# related images the generator knows only those that a container's environment names, and ours names none.
+# related images the generator knows only those that a container's environment names, and ours names none. OLM makes a
+# Service for the webhook itself.
 .PHONY: bundle
 bundle: ## Generate the bundle of VERSION in bundle/, and bundle.Dockerfile.
 	@operator_sdk=$$($(TOOL) path operator-sdk)
@@ -193,6 +194,7 @@ bundle: ## Generate the bundle of VERSION in bundle/, and bundle.Dockerfile.
 			-e 's|image: memhog-operator-scorecard:dev$$|image: $(SCORECARD_IMG)|' |
 		"$$operator_sdk" generate bundle --quiet --overwrite --version $(VERSION) \
 			--channels $(CHANNELS) --default-channel $(DEFAULT_CHANNEL)
+	rm bundle/manifests/memhog-operator-webhook_v1_service.yaml
 	created=$$(grep '^    createdAt:' $$base)
 	sed -i -e "s|^    createdAt:.*|$$created|" \
 		-e 's|^  version: $(VERSION)$$|  relatedImages:\n  - image: $(RELEASED_IMG)\n    name: manager\n&|' \

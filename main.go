@@ -73,11 +73,14 @@ func run(o options) error {
 		MaxSampleAge: o.maxSampleAge,
 		Tick:         o.sampleInterval,
 		Server:       &controllers.Server{Discovery: server, Clock: clock.RealClock{}},
-		WholeCluster: len(o.namespaces) == 0,
+		Namespaces:   o.namespaces,
 	}
 	ctx := ctrl.SetupSignalHandler()
 	if err := reconciler.SetupWithManager(ctx, mgr, sampler.Ticks()); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
+	}
+	if err := addWebhook(mgr, o.webhook, reconciler); err != nil {
+		return err
 	}
 	if err := reportUpgradeable(config, mgr); err != nil {
 		return err

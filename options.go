@@ -28,6 +28,7 @@ type options struct {
 	probeAddr      string
 	leaderElect    bool
 	log            zap.Options
+	webhook        webhookOptions
 }
 
 // flagEnvPrefix begins the names of the variables that flags can be set by: --prometheus-addr by
@@ -55,6 +56,7 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 	flags.StringVar(&o.metricsCertDir, "metrics-cert-dir", "",
 		"directory with tls.crt and tls.key for the metrics; a self-signed certificate is made when empty")
 	flags.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "address of the health probes")
+	o.webhook.bind(flags)
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several replicas act at a time")
 	o.log.BindFlags(flags)
 	if err := setFromEnv(flags, getenv); err != nil {
@@ -95,7 +97,7 @@ func (o options) validate() error {
 	if o.maxSampleAge < o.sampleInterval || o.maxSampleAge > time.Hour {
 		return fmt.Errorf("--max-sample-age %s: want --sample-interval (%s) to 1h", o.maxSampleAge, o.sampleInterval)
 	}
-	return nil
+	return o.webhook.validate()
 }
 
 func splitNamespaces(list string) []string {

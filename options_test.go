@@ -34,6 +34,7 @@ func standard() options {
 		maxSampleAge:   time.Minute,
 		metricsAddr:    ":8443",
 		probeAddr:      ":8081",
+		webhook:        webhookOptions{port: 9443, certDir: "/tmp/k8s-webhook-server/serving-certs"},
 	}
 }
 
@@ -50,6 +51,12 @@ func TestOptions(t *testing.T) {
 			args:   []string{"--namespace=shop"},
 			change: func(o *options) { o.namespaces = []string{"shop"} },
 		},
+		{
+			reason: "a webhook elsewhere",
+			args:   []string{"--webhook-port=8443", "--webhook-cert-dir=/certs", "--webhook-cert-secret=certs"},
+			change: func(o *options) { o.webhook = webhookOptions{port: 8443, certDir: "/certs", certSecret: "certs"} },
+		},
+		{reason: "no webhook", args: []string{"--webhook-port=0"}, change: func(o *options) { o.webhook.port = 0 }},
 		{
 			reason: "several namespaces, with spaces and empty names as people and tools write them",
 			args:   []string{"--namespace", " shop, ,default,shop,"},
@@ -120,7 +127,7 @@ func TestOptions(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s, but: %v", tt.reason, err)
 			}
-			compare := cmp.Options{cmp.AllowUnexported(options{}), cmpopts.IgnoreTypes(zap.Options{})}
+			compare := cmp.Options{cmp.AllowUnexported(options{}, webhookOptions{}), cmpopts.IgnoreTypes(zap.Options{})}
 			if diff := cmp.Diff(want, got, compare); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
 			}
@@ -165,6 +172,14 @@ func TestOptionsThatCannotBeAreRefusedWithWhatCan(t *testing.T) {
 			reason: "an address that is none",
 			args:   []string{"--prometheus-addr=http://[::1"},
 			want:   []string{"--prometheus-addr", `"http://[::1"`, "http://prometheus.monitoring:9090"},
+		},
+		{
+			reason: "a port of the webhook too far",
+			args:   []string{"--webhook-port=65536"}, want: []string{"--webhook-port 65536", "0 for none"},
+		},
+		{
+			reason: "a Secret that cannot be one",
+			args:   []string{"--webhook-cert-secret=My_Secret"}, want: []string{"--webhook-cert-secret", `"My_Secret"`, "lower case"},
 		},
 		{reason: "no port", args: []string{"--kubelet-port=0"}, want: []string{"--kubelet-port 0", "1 to 65535"}},
 		{reason: "a port too far", args: []string{"--kubelet-port=65536"}, want: []string{"--kubelet-port 65536", "1 to 65535"}},

@@ -146,7 +146,7 @@ func (d decision) because() string {
 		scaling.ReasonIdle: fmt.Sprintf("%s, and far below the limit for %s or longer", used,
 			d.policy.LowerAfter),
 		scaling.ReasonRolloutStuck:     explanations[scaling.ReasonRolloutStuck],
-		scaling.ReasonNodeFull:         fmt.Sprintf("its node has no room for that of Pod %s", d.pod.Name),
+		scaling.ReasonNodeFull:         fmt.Sprintf("there is no room for that of Pod %s", d.pod.Name),
 		scaling.ReasonResizeInfeasible: explanations[scaling.ReasonResizeInfeasible],
 	}[d.Reason]
 	if d.Instead != "" {

@@ -40,8 +40,8 @@ type AppMonitorReconciler struct {
 	Tick time.Duration
 	// Server knows what the API server can; nothing is resized in place without.
 	Server *Server
-	// WholeCluster is true when the operator sees the Pods of all namespaces, and so knows what nodes have left.
-	WholeCluster bool
+	// Namespaces that the operator sees; all when there are none, and then it knows what nodes have left.
+	Namespaces []string
 
 	ledger ledger
 	// nodes are shared by all AppMonitors.
@@ -51,13 +51,15 @@ type AppMonitorReconciler struct {
 
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors,verbs=list;watch
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch;patch
-// +kubebuilder:rbac:groups="",resources=pods/resize,verbs=patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=pods/resize;pods/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=limitranges;resourcequotas;nodes,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=nodes/metrics,verbs=get
-// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets;replicasets,verbs=list;watch;patch
-// +kubebuilder:rbac:groups=apps,resources=deployments/status,verbs=patch
-// +kubebuilder:rbac:groups=batch,resources=jobs;cronjobs,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments/status;statefulsets/status;daemonsets/status;replicasets/status,verbs=patch
+// +kubebuilder:rbac:groups=batch,resources=jobs;cronjobs,verbs=list;watch
+// +kubebuilder:rbac:groups=batch,resources=jobs/status;cronjobs/status,verbs=patch
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

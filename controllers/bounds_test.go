@@ -113,7 +113,7 @@ func TestTheRoomOfNodesIsKnownWhereAllPodsAre(t *testing.T) {
 	must(t, live.Get(t.Context(), client.ObjectKeyFromObject(node), node))
 
 	w := newWorld(t)
-	w.reconciler.WholeCluster = true
+	w.reconciler.Namespaces = nil
 	w.monitor("m", 75, 2)
 	// A Pod that nobody watches leaves 600Mi of the node.
 	stranger := corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: containersOf([]memory{{"x", "1448Mi", "1448Mi"}})}}

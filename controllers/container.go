@@ -49,7 +49,7 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 		OOMKilledAt: oomKilledAt(pod, c.Name),
 		Paused:      o.paused(pod, owner),
 		Resize:      seen.resizing.follow(pod, c, sample, o.now),
-		Durable:     scaling.Memory(owner.durable(c.Name)),
+		Durable:     scaling.Memory(owner.learned(c.Name)),
 	}
 	seen.observeWorkload(c)
 	seen.observeInPlace(resizer)

@@ -72,7 +72,7 @@ func (d *decided) settle(since time.Time) {
 		for i := range group {
 			replicas = append(replicas, group[i].replica(since))
 		}
-		settled, durable := scaling.Settle(group[0].observed.Durable, replicas)
+		settled, durable := scaling.Settle(scaling.Memory(group[0].durable(group[0].name)), replicas)
 		d.durable[p] = durable
 		rolledOut := false
 		for i := range group {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,7 +63,7 @@ func (r *AppMonitorReconciler) observe(ctx context.Context, monitor *v1.AppMonit
 		}
 		nodes = append(nodes, pod.Spec.NodeName)
 	}
-	if err := look.stuck(ctx, &o); err != nil {
+	if err := look.waiting(ctx, &o); err != nil {
 		return observation{}, err
 	}
 	pauseTogether(o.containers)
@@ -105,36 +106,68 @@ func (o *observer) readKubelet(ctx context.Context, name string) {
 	o.kubelets[name] = node.Status.NodeInfo.KubeletVersion
 }
 
-// stuck adds the containers of Pods that cannot start with the size that they were given: where the old Pods go
-// before the new ones run, nobody else is left to go back for.
-func (o *observer) stuck(ctx context.Context, seen *observation) error {
+// waiting adds the containers of Pods that wait to run because of the size that they were given.
+func (o *observer) waiting(ctx context.Context, seen *observation) error {
 	for i := range seen.pending {
 		pod := &seen.pending[i]
 		owner, err := o.owners.of(ctx, pod)
 		if err != nil {
 			return err
 		}
-		if !owner.GivenUp {
-			continue
-		}
 		for _, c := range workload.Containers(&pod.Spec) {
 			one := container{
 				name: c.Name, pod: pod, owner: owner, policy: o.policyOf(o.monitor, c.Name), record: owner.records[c.Name],
-				resizing: &resizing{},
 			}
-			size := workload.SizeOf(c.Resources)
-			if one.record.Previous.Limit == 0 || one.record.InPlace || one.record.Given.Limit != size.Limit {
-				continue
+			one.resizing = o.page.resizes.of(one.slot())
+			if o.stuck(&one, c) || o.unplaced(&one, c) {
+				seen.containers = append(seen.containers, one)
 			}
-			one.observed = scaling.Observation{
-				Way:  scaling.Way{Means: scaling.Rollout, Disruptive: true},
-				Size: scaling.Memory(size), RolloutStuck: true, Previous: scaling.Memory(one.record.Previous),
-				Paused: o.paused(pod, owner) || owner.Stopped,
-			}
-			seen.containers = append(seen.containers, one)
 		}
 	}
 	return nil
+}
+
+// stuck is true for a container that cannot start with the size that a rollout gave it: where the old Pods go before the new
+// ones run, nobody else is left to go back for.
+func (o *observer) stuck(c *container, spec corev1.Container) bool {
+	size := workload.SizeOf(spec.Resources)
+	if !c.GivenUp || c.record.Previous.Limit == 0 || c.record.InPlace || c.record.Given.Limit != size.Limit {
+		return false
+	}
+	c.observed = scaling.Observation{
+		Way:  scaling.Way{Means: scaling.Rollout, Disruptive: true},
+		Size: scaling.Memory(size), RolloutStuck: true, Previous: scaling.Memory(c.record.Previous),
+		Paused: o.paused(c.pod, c.owner) || c.Stopped,
+	}
+	return true
+}
+
+// unplaced is true for a container that was made larger when its Pod was created, and whose Pod finds no node. It is like a
+// resize that finds no room: what the template says may find some.
+func (o *observer) unplaced(c *container, spec corev1.Container) bool {
+	size, declared := workload.SizeOf(spec.Resources), c.Declared(c.name)
+	if declared.Limit == 0 {
+		declared = c.record.Declared
+	}
+	if declared.Request == 0 && size.Request > 0 {
+		declared.Request = declared.Limit // as the API server has it
+	}
+	enlarged := declared.Limit > 0 && size.Limit > declared.Limit && size == c.learned(c.name)
+	if !enlarged || !o.server.Resize || !unschedulable(c.pod) {
+		return false
+	}
+	c.resizing.waits(o.now)
+	c.observed = scaling.Observation{
+		Way: scaling.Way{Means: scaling.InPlace}, Size: scaling.Memory(size), Paused: o.paused(c.pod, c.owner),
+		Resize: scaling.Resize{State: scaling.ResizeDeferred, Since: c.resizing.since, Actual: scaling.Memory(declared)},
+	}
+	return true
+}
+
+func unschedulable(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable
+	})
 }
 
 func (o *observer) paused(pod *corev1.Pod, owner owner) bool {

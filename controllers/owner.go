@@ -162,14 +162,21 @@ func (o *owner) follow(sets []metav1.PartialObjectMetadata, now time.Time) {
 	}
 }
 
-// durable is the size that all Pods are to have for a container: the template's, or what was learned beyond it. It is zero
-// where neither is known.
-func (o owner) durable(container string) workload.Size {
-	declared, learned := o.Declared(container), o.records[container].Durable
-	if learned.Limit > declared.Limit {
+// learned is the size that all Pods are to have for a container beyond what the template says; zero when that is nothing.
+func (o owner) learned(container string) workload.Size {
+	if learned := o.records[container].Durable; learned.Limit > o.Declared(container).Limit {
 		return learned
 	}
-	return declared
+	return workload.Size{}
+}
+
+// durable is the size that all Pods are to have for a container: what was learned, else what the template says. It is zero
+// where neither is known.
+func (o owner) durable(container string) workload.Size {
+	if learned := o.learned(container); learned.Limit > 0 {
+		return learned
+	}
+	return o.Declared(container)
 }
 
 // lastRollout is when a size was last rolled out.

@@ -46,7 +46,7 @@ func (r *AppMonitorReconciler) remember(
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 			done.again = true
 		case err != nil:
-			done.fail(page, of.GetUID(), decision{container: *group[0]}, err, now)
+			done.fail(page, of.GetUID(), decision{container: *group[0], Decision: scaling.Decision{Action: scaling.Hold}}, err, now)
 		case written:
 			page.accepted(of.GetUID())
 			logf.FromContext(ctx).V(1).Info("recorded what was learned", "workload", of.Name())

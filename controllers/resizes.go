@@ -103,6 +103,13 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	return scaling.Resize{State: stateOf[state], Since: z.since, Actual: z.has}
 }
 
+// waits notes that the container's Pod finds no node.
+func (z *resizing) waits(now time.Time) {
+	if z.state != workload.ResizeDeferred {
+		z.state, z.since = workload.ResizeDeferred, now
+	}
+}
+
 var stateOf = map[workload.ResizeState]scaling.ResizeState{
 	workload.ResizeSettled:    scaling.ResizeSettled,
 	workload.ResizeInProgress: scaling.ResizeInProgress,

@@ -222,7 +222,7 @@ func (r *AppMonitorReconciler) nodeRoom(ctx context.Context) (nodeRoom, error) {
 		return nodeRoom{}, fmt.Errorf("list nodes: %w", err)
 	}
 	read := nodeRoom{at: now, all: nodes.Items}
-	if r.WholeCluster {
+	if len(r.Namespaces) == 0 {
 		if err := r.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
 			return nodeRoom{}, fmt.Errorf("list Pods: %w", err)
 		}

@@ -131,12 +131,10 @@ func WriteRecords(ctx context.Context, c client.Client, w *Workload, records map
 	return true, nil
 }
 
-// annotate patches annotations. A Deployment's go by its status, as the Deployment controller's own do: its annotations would
-// otherwise make a new generation of it, which looks like a rollout until that was observed.
+// annotate patches annotations. They go by the status, as those of the Deployment controller do: a Deployment's annotations
+// would otherwise make a new generation of it, which looks like a rollout until that was observed. It also takes no right to
+// change the specs of what is never rolled out.
 func (w *Workload) annotate(ctx context.Context, c client.Client, patch map[string]any) error {
-	if w.Kind != "Deployment" {
-		return w.send(ctx, c, types.MergePatchType, patch)
-	}
 	text, err := json.Marshal(patch)
 	if err != nil {
 		return err

@@ -118,11 +118,12 @@ func TestRecordsAreWrittenWhenTheySayAnythingNew(t *testing.T) {
 	stored := &appsv1.StatefulSet{ObjectMeta: named("memhog")}
 	stored.Spec.Template.Spec.Containers = deployment(sized("memhog", "256Mi", "384Mi")).Spec.Template.Spec.Containers
 	writes := 0
-	c := fake.NewClientBuilder().WithObjects(stored).WithInterceptorFuncs(interceptor.Funcs{Patch: func(
-		ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption,
+	c := fake.NewClientBuilder().WithObjects(stored).WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: func(
+		ctx context.Context, c client.Client, _ string, o client.Object, patch client.Patch, _ ...client.SubResourcePatchOption,
 	) error {
 		writes++
-		return c.Patch(ctx, o, patch, opts...)
+		// The fake drops what a patch of the status says of metadata; an API server does not.
+		return c.Patch(ctx, o, patch)
 	}}).Build()
 	read := func() *Workload {
 		if err := c.Get(t.Context(), client.ObjectKeyFromObject(stored), stored); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // LimitRangeBound returns the largest size that LimitRanges allow a container of a Pod; zero is no bound. One for Pods
@@ -170,20 +171,39 @@ func NodeBoundInPlace(nodes []corev1.Node, requested map[string]int64, now, pod 
 	return max(1, free+Requests(now)-rest(&pod.Spec, container).Request)
 }
 
-// NodeBoundAtBirth returns the largest request that a container could have in a Pod that has no node yet, on the node that
-// has most left; zero is no bound. What it is told apart by, tolerations and affinities, is not looked at: a Pod that finds
-// no place is made smaller again.
+// NodeBoundAtBirth returns the largest request that a container could have in a Pod that does not run yet: by what the node
+// has left that the Pod is meant for, as those of DaemonSets are, else the node that has most left; zero is no bound.
+// Tolerations and other affinities are not looked at: a Pod that finds no place is made smaller again.
 func NodeBoundAtBirth(nodes []corev1.Node, requested map[string]int64, pod *corev1.Pod, container string) int64 {
 	if len(nodes) == 0 {
 		return 0
 	}
-	var most int64
+	meant, most := meantFor(&pod.Spec), int64(0)
 	for i := range nodes {
-		if takesPods(&nodes[i]) && toleratedBy(nil, &nodes[i]) {
-			most = max(most, nodes[i].Status.Allocatable.Memory().Value()-requested[nodes[i].Name])
+		node := &nodes[i]
+		if node.Name == meant || meant == "" && takesPods(node) && toleratedBy(nil, node) {
+			most = max(most, node.Status.Allocatable.Memory().Value()-requested[node.Name])
 		}
 	}
 	return max(1, most-rest(&pod.Spec, container).Request)
+}
+
+// meantFor names the only node that a Pod can run on; empty when there may be several.
+func meantFor(pod *corev1.PodSpec) string {
+	if pod.NodeName != "" || pod.Affinity == nil || pod.Affinity.NodeAffinity == nil ||
+		pod.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return pod.NodeName
+	}
+	terms := pod.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	for _, term := range terms {
+		for _, field := range term.MatchFields {
+			byName := field.Key == metav1.ObjectNameField && field.Operator == corev1.NodeSelectorOpIn
+			if byName && len(terms) == 1 && len(field.Values) == 1 {
+				return field.Values[0]
+			}
+		}
+	}
+	return ""
 }
 
 // LargestNode returns what the largest node has for Pods, in bytes; zero when no node is known. A limit above that would

@@ -180,17 +180,12 @@ func resize(path string, present corev1.Container, size Size) []operation {
 	operations := []operation{
 		{"test", path + "/name", present.Name},
 		{"test", path + "/resources/limits/memory", present.Resources.Limits.Memory().String()},
-		{"replace", path + "/resources/limits/memory", quantityText(size.Limit)},
+		{"replace", path + "/resources/limits/memory", size.Text().Limit},
 	}
 	if _, stated := present.Resources.Requests[corev1.ResourceMemory]; stated && size.Request > 0 {
-		operations = append(operations, operation{"replace", path + "/resources/requests/memory", quantityText(size.Request)})
+		operations = append(operations, operation{"replace", path + "/resources/requests/memory", size.Text().Request})
 	}
 	return operations
-}
-
-func quantityText(bytes int64) string {
-	q := quantity(bytes)[corev1.ResourceMemory]
-	return q.String()
 }
 
 // testFailed is true for the API server's answer to a JSON patch of which a test failed. Unlike the answer to an object that

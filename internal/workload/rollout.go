@@ -45,6 +45,17 @@ func (s Size) In(r corev1.ResourceRequirements) corev1.ResourceRequirements {
 	return in
 }
 
+// SizeText is a size as people write it: {"512Mi", "768Mi"}.
+type SizeText struct {
+	Request, Limit string
+}
+
+// Text returns the size as people write it.
+func (s Size) Text() SizeText {
+	text := func(bytes int64) string { return resource.NewQuantity(bytes, resource.BinarySI).String() }
+	return SizeText{Request: text(s.Request), Limit: text(s.Limit)}
+}
+
 // Rollout is how a workload stands to a Pod's container.
 type Rollout int
 

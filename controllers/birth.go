@@ -1,0 +1,84 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// AtBirth returns the memory that containers of a Pod are to have that is about to be created: what its workload has learned
+// that they need, as far as that can be had. It is the decision to catch up with the workload, made before the Pod exists, and
+// so nothing that keeps a running Pod from it is overlooked: pauses, dry runs, ceilings, LimitRanges, quotas, and what nodes
+// have left. A Pod is never made so large that it would not be created, or find no node.
+func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (map[string]workload.Size, error) {
+	if !annotated(pod) || len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, pod.Namespace) {
+		return nil, nil
+	}
+	monitor, err := r.monitorOf(ctx, pod)
+	if err != nil || monitor == nil || monitor.Spec.ModeOrDefault() == v1.ModeDryRun ||
+		monitor.Spec.StrategyOrDefault() == v1.StrategyRollout {
+		return nil, err
+	}
+	w, err := workload.Owners{Reader: r.Client}.Of(ctx, pod)
+	if err != nil {
+		return nil, fmt.Errorf("find the workload of Pod %q: %w", pod.GenerateName+pod.Name, err)
+	}
+	o := owner{Workload: w}
+	o.follow(nil, r.Clock.Now())
+	if o.isPod() || paused(monitor) || paused(pod) || paused(o.Object) {
+		return nil, nil
+	}
+	room := r.room(pod.Namespace)
+	if err := room.readOnce(ctx); err != nil {
+		return nil, err
+	}
+	pod, sizes := pod.DeepCopy(), map[string]workload.Size{}
+	for _, c := range workload.Containers(&pod.Spec) {
+		d := scaling.Decide(r.policyOf(monitor, c.Name), scaling.Observation{
+			Size: scaling.Memory(workload.SizeOf(c.Resources)), Durable: scaling.Memory(o.learned(c.Name)),
+			Way: scaling.Way{Means: scaling.InPlace, Bounds: room.atBirth(pod, c.Name)},
+		}, r.Clock.Now())
+		if d.Action == scaling.Raise {
+			sizes[c.Name] = workload.Size(d.Target)
+			resize(pod.Spec.Containers, "", map[string]scaling.Memory{c.Name: d.Target})
+			resize(pod.Spec.InitContainers, "", map[string]scaling.Memory{c.Name: d.Target})
+		}
+	}
+	return sizes, nil
+}
+
+// monitorOf returns the AppMonitor that owns a Pod; nil when none does.
+func (r *AppMonitorReconciler) monitorOf(ctx context.Context, pod *corev1.Pod) (*v1.AppMonitor, error) {
+	monitors := &v1.AppMonitorList{}
+	if err := r.Client.List(ctx, monitors, client.InNamespace(pod.Namespace)); err != nil {
+		return nil, fmt.Errorf("list AppMonitors of namespace %q: %w", pod.Namespace, err)
+	}
+	candidates, _ := candidatesOf(monitors.Items)
+	name := ownerOf(pod, candidates)
+	for _, c := range candidates {
+		if c.Name == name {
+			return c.AppMonitor, nil
+		}
+	}
+	return nil, nil
+}
+
+// atBirth is what can be given to a container of a Pod that does not exist yet.
+func (r *room) atBirth(pod *corev1.Pod, container string) scaling.Bounds {
+	b := scaling.Bounds{
+		LimitRange: scaling.Memory(workload.LimitRangeBound(r.ranges, &pod.Spec, container)),
+		Quota:      scaling.Memory(workload.QuotaBoundAtBirth(r.quotas, &pod.Spec, container)),
+	}
+	b.Node.Limit = workload.LargestNode(r.nodes.all)
+	if r.nodes.requested != nil {
+		b.Node.Request = workload.NodeBoundAtBirth(r.nodes.all, r.nodes.requested, pod, container)
+	}
+	return b
+}

@@ -1,0 +1,87 @@
+// Package admission gives new Pods, before they are created, the memory that their workload has learned to need.
+package admission
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// Path is where the API server asks.
+const Path = "/mutate-v1-pod"
+
+// Sizes says what new Pods are to have.
+type Sizes interface {
+	// AtBirth returns the memory that containers of a Pod are to have that is about to be created, by name: those that are to
+	// have more than the Pod says, of the same class of service. The Pod has its namespace, and may have no name yet.
+	AtBirth(ctx context.Context, pod *corev1.Pod) (map[string]workload.Size, error)
+}
+
+// Births is the handler of a mutating webhook for Pods that are created. It refuses none: what goes wrong leaves the Pod as it
+// is, and the Pod catches up once it runs.
+type Births struct {
+	Sizes   Sizes
+	Decoder admission.Decoder
+}
+
+// Handle implements admission.Handler.
+func (b *Births) Handle(ctx context.Context, req admission.Request) admission.Response {
+	log := logf.FromContext(ctx)
+	pod := &corev1.Pod{}
+	if err := b.Decoder.Decode(req, pod); err != nil {
+		log.Error(err, "a new Pod cannot be read")
+		return allowed()
+	}
+	if pod.Namespace == "" {
+		pod.Namespace = req.Namespace
+	}
+	sizes, err := b.Sizes.AtBirth(ctx, pod)
+	if err != nil {
+		log.Error(err, "what a new Pod is to have is not known")
+		return allowed()
+	}
+	patch := enlarge(pod, sizes)
+	if len(patch) == 0 {
+		return allowed()
+	}
+	log.Info("gave a new Pod what its workload has learned to need", "pod", pod.GenerateName+pod.Name)
+	return admission.Patched("", patch...)
+}
+
+// allowed leaves the Pod as it is.
+func allowed() admission.Response {
+	response := admission.Allowed("")
+	response.Result.Code = http.StatusOK
+	return response
+}
+
+// enlarge gives containers larger sizes. It states nothing but these: an API server of a later version knows more of Pods than
+// is known here. Whatever it was told, it never lowers, and never changes the class of service.
+func enlarge(pod *corev1.Pod, sizes map[string]workload.Size) []jsonpatch.Operation {
+	var patch []jsonpatch.Operation
+	for field, containers := range map[string][]corev1.Container{
+		"containers": pod.Spec.Containers, "initContainers": pod.Spec.InitContainers,
+	} {
+		for i, c := range containers {
+			size, before := sizes[c.Name], workload.SizeOf(c.Resources)
+			path := fmt.Sprintf("/spec/%s/%d/resources/", field, i)
+			switch {
+			case before.Limit <= 0, size.Limit <= before.Limit, size.Request < before.Request:
+				continue
+			case (size.Request == size.Limit) != (before.Request == before.Limit), (size.Request > 0) != (before.Request > 0):
+				continue
+			case size.Request > 0:
+				patch = append(patch, jsonpatch.NewOperation("replace", path+"requests/memory", size.Text().Request))
+			}
+			patch = append(patch, jsonpatch.NewOperation("replace", path+"limits/memory", size.Text().Limit))
+		}
+	}
+	return patch
+}

@@ -1,0 +1,50 @@
+package admission
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+)
+
+// certPoll is how often it is looked for a certificate that is not there yet.
+const certPoll = time.Second
+
+// Server serves the webhook from when there is a certificate on. Until then API servers get no answer, and create Pods as
+// they are.
+type Server struct {
+	webhook.Server
+	// CertDir is where tls.crt and tls.key appear, and are exchanged.
+	CertDir string
+	Log     logr.Logger
+}
+
+// Start implements manager.Runnable.
+func (s *Server) Start(ctx context.Context) error {
+	if !s.certified() {
+		s.Log.Info("waiting for the webhook's certificate: until then new Pods catch up once they run", "directory", s.CertDir)
+	}
+	// It ends early only with the manager, and that is no error.
+	_ = wait.PollUntilContextCancel(ctx, certPoll, true, func(context.Context) (bool, error) { return s.certified(), nil })
+	if ctx.Err() != nil {
+		return nil
+	}
+	return s.Server.Start(ctx)
+}
+
+// certified is true when certificate and key are there.
+func (s *Server) certified() bool {
+	for _, name := range []string{"tls.crt", "tls.key"} {
+		if info, err := os.Stat(filepath.Join(s.CertDir, name)); err != nil || info.Size() == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// NeedLeaderElection has every replica answer: a Service sends API servers to any of them.
+func (s *Server) NeedLeaderElection() bool { return false }
