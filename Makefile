@@ -205,14 +205,15 @@ bundle: ## Generate the bundle of VERSION in bundle/, and bundle.Dockerfile.
 		>>bundle.Dockerfile
 
 # Every warning counts, but for those of the multiarch check on an image that cannot be looked at: before a release it
-# is not published, and a machine may have no container tool.
+# is not published, and a machine may have no container tool. Nor does the one that takes a right to CronJobs and
+# HorizontalPodAutoscalers for a use of their old versions: rights are to all versions.
 .PHONY: bundle-validate
 bundle-validate: ## Check the bundle by all that operator-sdk knows of bundles; a warning fails.
 	@operator_sdk=$$($(TOOL) path operator-sdk)
 	for check in suite=operatorframework name=operatorhubv2 name=good-practices name=capabilities name=categories name=multiarch; do
 		echo "operator-sdk bundle validate --select-optional $$check"
 		said=$$("$$operator_sdk" bundle validate ./bundle --select-optional "$$check" --optional-values=k8s-version=1.37 2>&1) || failed=yes
-		bad=$$(grep -iE 'level=(warn|error|fatal)' <<<"$$said" | grep -vE 'unable to inspect the image|error/error' || true)
+		bad=$$(grep -iE 'level=(warn|error|fatal)' <<<"$$said" | grep -vE 'unable to inspect the image|error/error|removed in v1.25.* for (cronjobs|horizontalpodautoscalers): [^:]*ClusterPermissions[^:]*,(cronjobs|horizontalpodautoscalers): [^:]*ClusterPermissions[^:]*$$' || true)
 		if [ -n "$$failed$$bad" ]; then
 			echo "$$said" >&2
 			exit 1

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 )
 
@@ -28,10 +27,14 @@ func (s *Server) Start(ctx context.Context) error {
 	if !s.certified() {
 		s.Log.Info("waiting for the webhook's certificate: until then new Pods catch up once they run", "directory", s.CertDir)
 	}
-	// It ends early only with the manager, and that is no error.
-	_ = wait.PollUntilContextCancel(ctx, certPoll, true, func(context.Context) (bool, error) { return s.certified(), nil })
-	if ctx.Err() != nil {
-		return nil
+	ticker := time.NewTicker(certPoll)
+	defer ticker.Stop()
+	for !s.certified() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
 	}
 	return s.Server.Start(ctx)
 }
