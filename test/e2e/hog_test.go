@@ -73,6 +73,9 @@ func holds(c *corev1.Container, mib int) {
 	setEnv(c, "MEMHOG_CEILING_MIB", strconv.Itoa(mib))
 }
 
+// HoldsWhenSignalled so many MiB, from when it is told to on, see story.heats.
+func (h *hog) HoldsWhenSignalled(mib int) *hog { return h.env("MEMHOG_SIGNAL_MIB", strconv.Itoa(mib)) }
+
 // Small is a quarter of the sample, 64Mi/96Mi, and holds more than 75 % of it: for stories in which the size does not
 // matter, as a node has only so much.
 func (h *hog) Small() *hog { return h.Sized("64Mi/96Mi").Holds(76) }

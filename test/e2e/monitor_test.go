@@ -20,7 +20,7 @@ type monitor struct {
 	name  string
 }
 
-// monitor creates an AppMonitor that does not forecast.
+// monitor creates an AppMonitor that raises by rollouts and does not forecast.
 func (s *story) monitor(name string, threshold, multiplier float64) *monitor {
 	s.t.Helper()
 	return s.monitorWith(name, func(spec *v1.AppMonitorSpec) {
@@ -28,13 +28,14 @@ func (s *story) monitor(name string, threshold, multiplier float64) *monitor {
 	})
 }
 
-// monitorWith creates an AppMonitor that raises at 75 %, by the factor 2, and does not forecast, unless the spec is made to
-// say otherwise. On a busy machine a hog takes so long to fill that it looks like one that grows: a story that minds why,
+// monitorWith creates an AppMonitor that raises at 75 %, by the factor 2, by rollouts, and does not forecast, unless the spec
+// is made to say otherwise. Rollouts are what the stories are about that do not speak of in place. On a busy machine a hog takes so long to fill that it looks like one that grows: a story that minds why,
 // when or how often memory is raised does not leave that to chance.
 func (s *story) monitorWith(name string, set func(*v1.AppMonitorSpec)) *monitor {
 	s.t.Helper()
 	spec := v1.AppMonitorSpec{
 		MemThresholdPercent: 75, MemMultiplier: 2, Forecast: &v1.Forecast{Mode: v1.ForecastDisabled},
+		Strategy: v1.StrategyRollout,
 	}
 	set(&spec)
 	must(s.t, env.client.Create(s.t.Context(), &v1.AppMonitor{
@@ -42,6 +43,17 @@ func (s *story) monitorWith(name string, set func(*v1.AppMonitorSpec)) *monitor 
 		Spec:       spec,
 	}))
 	return &monitor{story: s, name: name}
+}
+
+// inPlace creates an AppMonitor like monitorWith, with the strategy that is the default.
+func (s *story) inPlace(name string, set ...func(*v1.AppMonitorSpec)) *monitor {
+	s.t.Helper()
+	return s.monitorWith(name, func(spec *v1.AppMonitorSpec) {
+		spec.Strategy = v1.StrategyAuto
+		for _, more := range set {
+			more(spec)
+		}
+	})
 }
 
 // Change writes another spec, as a user does.
@@ -171,7 +183,7 @@ func (s *story) columns() map[string]string {
 	return cells
 }
 
-// HasEvent waits for an Event on an object, looked for as kubectl describe does.
+// HasEvent waits for an Event on an object, looked for as kubectl describe does; of any reason, when that is empty.
 func (s *story) HasEvent(on client.Object, kind, reason string, parts ...string) {
 	s.t.Helper()
 	what := fmt.Sprintf("an Event %s %s on %s", kind, reason, on.GetName())
@@ -207,7 +219,7 @@ func findEvent(events []corev1.Event, kind, reason string, parts []string) error
 	err := fmt.Errorf("none of %d Events is such", len(events))
 	for i := range events {
 		e := &events[i]
-		if e.Type != kind || e.Reason != reason {
+		if e.Type != kind || reason != "" && e.Reason != reason {
 			continue
 		}
 		if err = containsAll(e.Message, parts...); err == nil {

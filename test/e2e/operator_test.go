@@ -95,13 +95,13 @@ func (s *story) anotherLeads(than *corev1.Pod) *corev1.Pod {
 func (s *story) kill(pod *corev1.Pod) {
 	s.t.Helper()
 	if !env.cluster.Own() {
-		must(s.t, killProcesses(env.cluster.Cgroup(), pod))
+		must(s.t, signalProcesses(env.cluster.Cgroup(), pod, syscall.SIGKILL))
 	}
 	must(s.t, env.client.Delete(s.t.Context(), pod, client.GracePeriodSeconds(0)))
 }
 
-// killProcesses kills every process in the cgroup of the Pod.
-func killProcesses(cgroup string, pod *corev1.Pod) error {
+// signalProcesses sends a signal to every process in the cgroup of the Pod.
+func signalProcesses(cgroup string, pod *corev1.Pod, signal syscall.Signal) error {
 	pids := map[int]bool{}
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -125,7 +125,7 @@ func killProcesses(cgroup string, pod *corev1.Pod) error {
 		return fmt.Errorf("no process of Pod %s is in a cgroup below %s", pod.Name, cgroup)
 	}
 	for pid := range pids {
-		err = errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
+		err = errors.Join(err, syscall.Kill(pid, signal))
 	}
 	return err
 }

@@ -50,6 +50,7 @@ func TestTheOperatorMayNot(t *testing.T) {
 	for _, forbidden := range []authorizationv1.ResourceAttributes{
 		{Verb: "get", Resource: "secrets"},
 		{Verb: "list", Resource: "secrets"},
+		{Verb: "update", Resource: "secrets"},
 		{Verb: "get", Resource: "configmaps"},
 		{Verb: "create", Resource: "pods"},
 		{Verb: "create", Resource: "pods", Subresource: "exec"},
@@ -63,6 +64,10 @@ func TestTheOperatorMayNot(t *testing.T) {
 		{Verb: "update", Group: "apps", Resource: "deployments"},
 		{Verb: "delete", Group: "apps", Resource: "deployments"},
 		{Verb: "patch", Group: "apps", Resource: "replicasets"},
+		{Verb: "patch", Group: "batch", Resource: "jobs"},
+		{Verb: "patch", Group: "batch", Resource: "cronjobs"},
+		{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "mutatingwebhookconfigurations"},
+		{Verb: "create", Group: "admissionregistration.k8s.io", Resource: "mutatingwebhookconfigurations"},
 		{Verb: "create", Group: "kubedemo.com", Resource: "appmonitors"},
 		{Verb: "patch", Group: "kubedemo.com", Resource: "appmonitors"},
 		{Verb: "get", Group: "coordination.k8s.io", Resource: "leases"},

@@ -19,7 +19,7 @@ func TestPrometheusAsTheSource(t *testing.T) {
 	address := s.installPrometheus()
 	s.alone()
 	s.operatorRunsWith("--prometheus-addr=" + address)
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("johnny-cache", 75, 2)
 
 	early.BecomesSized("512Mi/768Mi")
 	monitor.IsWatching(1)

@@ -22,7 +22,7 @@ func TestAnOperatorKilledInTheMiddleOfARolloutRaisesOnce(t *testing.T) {
 	hog := memhog(s).Holds(300).AvailableAfter(40 * time.Second).Deploy().Runs()
 	s.alone()
 	killed := s.theOperatorLeads()
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("johnny-cache", 75, 2)
 
 	hog.IsGiven("512Mi/768Mi")
 	s.kill(killed)
@@ -43,7 +43,7 @@ func TestOfTwoReplicasOneActsAndTheOtherTakesOver(t *testing.T) {
 	s := prepare(t)
 	hog := memhog(s).Paused().Holds(300).Deploy().Runs()
 	s.alone()
-	s.sampleMonitor()
+	s.monitor("johnny-cache", 75, 2)
 	s.scaleOperator(2)
 	leader := s.theOperatorLeads()
 	standby := s.otherOperatorPod(leader)

@@ -6,8 +6,7 @@ func TestAGrowingContainerIsRescuedByOneRollout(t *testing.T) {
 	s := tell(t)
 	hog := memhog(s).Grows(2).From(270).To(448).Deploy()
 	hog.Reaches(270)
-	// From here to the threshold, 288 MiB, it is nine seconds: too little for the samples that a forecast takes.
-	johnny := s.sampleMonitor()
+	johnny := s.monitor("johnny-cache", 75, 2)
 
 	hog.IsGiven("512Mi/768Mi")
 	s.KernelKilledNothing() // while the old Pod is still there

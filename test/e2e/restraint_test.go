@@ -54,7 +54,7 @@ func TestAPausedMonitorDoesNothingUntilItGoesOn(t *testing.T) {
 
 func TestAPausedDeploymentIsLeftAloneUntilItGoesOn(t *testing.T) {
 	s := tell(t)
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("johnny-cache", 75, 2)
 	hog := memhog(s).Paused().Holds(300).Deploy().Runs()
 
 	monitor.IsWatching(1)

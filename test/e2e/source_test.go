@@ -16,7 +16,7 @@ import (
 
 func TestTheRightToReadTheKubeletIsTakenAndGivenBack(t *testing.T) {
 	s := prepare(t)
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("johnny-cache", 75, 2)
 	bystander := memhog(s).Named("bystander").Holds(50).Deploy().Runs()
 	s.alone()
 	monitor.IsWatching(1)
@@ -43,7 +43,7 @@ func TestTheRightToReadTheKubeletIsTakenAndGivenBack(t *testing.T) {
 func TestAKubeletThatIsDownForAWhileLosesNothing(t *testing.T) {
 	ownOnly(t, "the kubelet's process is out of reach")
 	s := prepare(t)
-	monitor := s.sampleMonitor()
+	monitor := s.monitor("johnny-cache", 75, 2)
 	bystander := memhog(s).Named("bystander").Holds(50).Deploy().Runs()
 	s.alone()
 	monitor.IsWatching(1)

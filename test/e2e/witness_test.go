@@ -22,12 +22,14 @@ type witness struct {
 	// deaths are sentences: which container of which Pod died, and how.
 	deaths map[string]bool
 	pods   map[string]bool
+	// births are the sizes that Pods were first seen with, by name.
+	births map[string]string
 }
 
 // watchPods watches until the test ends, and returns when it does.
 func watchPods(t *testing.T, namespace string) *witness {
 	t.Helper()
-	w := &witness{deaths: map[string]bool{}, pods: map[string]bool{}}
+	w := &witness{deaths: map[string]bool{}, pods: map[string]bool{}, births: map[string]string{}}
 	factory := informers.NewSharedInformerFactoryWithOptions(env.clients, 0, informers.WithNamespace(namespace))
 	pods := factory.Core().V1().Pods().Informer()
 	_, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -52,6 +54,9 @@ func (w *witness) saw(o any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pods[pod.Name] = true
+	if _, known := w.births[pod.Name]; !known {
+		w.births[pod.Name] = sizes(pod.Spec.Containers)
+	}
 	for _, c := range pod.Status.ContainerStatuses {
 		if c.RestartCount > 0 {
 			w.deaths[fmt.Sprintf("container %s of Pod %s was restarted", c.Name, pod.Name)] = true
@@ -62,6 +67,13 @@ func (w *witness) saw(o any) {
 			}
 		}
 	}
+}
+
+// born returns the sizes that Pods were first seen with, by name.
+func (w *witness) born() map[string]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.births)
 }
 
 // NobodyDied checks that no container of any Pod that was ever there was killed, restarted or ended badly.

@@ -14,7 +14,8 @@ const mib = 1 << 20
 type growth struct {
 	start   int64   // bytes held from the beginning
 	rate    float64 // bytes per second
-	ceiling int64   // bytes never exceeded
+	ceiling int64   // bytes never exceeded, but for what a signal asks for
+	signal  int64   // bytes held from the first SIGUSR1 on; 0 for no more than before
 }
 
 // at returns the bytes to hold when so much time has passed since the start was reached. It is computed from the
@@ -38,6 +39,7 @@ var (
 	startSetting   = setting{"MEMHOG_START_MIB", "MiB", 32, 0, 1 << 20}
 	rateSetting    = setting{"MEMHOG_RATE_MIB_PER_SECOND", "MiB/s", 2, 0, 4096}
 	ceilingSetting = setting{"MEMHOG_CEILING_MIB", "MiB", 448, 1, 1 << 20}
+	signalSetting  = setting{"MEMHOG_SIGNAL_MIB", "MiB", 0, 0, 1 << 20}
 )
 
 // growthFromEnv reads the growth from the environment, and reports everything that is wrong with it at once.
@@ -45,14 +47,22 @@ func growthFromEnv(lookup func(string) (string, bool)) (growth, error) {
 	start, startErr := startSetting.read(lookup)
 	rate, rateErr := rateSetting.read(lookup)
 	ceiling, ceilingErr := ceilingSetting.read(lookup)
-	if err := errors.Join(startErr, rateErr, ceilingErr); err != nil {
+	signal, signalErr := signalSetting.read(lookup)
+	if err := errors.Join(startErr, rateErr, ceilingErr, signalErr); err != nil {
 		return growth{}, err
 	}
 	if start > ceiling {
 		return growth{}, fmt.Errorf("%s is %v MiB, above %s, which is %v MiB",
 			startSetting.name, start, ceilingSetting.name, ceiling)
 	}
-	return growth{start: int64(start * mib), rate: rate * mib, ceiling: int64(ceiling * mib)}, nil
+	return growth{
+		start: int64(start * mib), rate: rate * mib, ceiling: int64(ceiling * mib), signal: int64(signal * mib),
+	}, nil
+}
+
+// signalled is the growth from a signal on: all that it asks for at once, and no more.
+func (g growth) signalled() growth {
+	return growth{start: max(g.signal, g.ceiling), ceiling: max(g.signal, g.ceiling)}
 }
 
 func (s setting) read(lookup func(string) (string, bool)) (float64, error) {

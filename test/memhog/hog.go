@@ -32,10 +32,11 @@ type hog struct {
 
 // newHog reserves address space for the most that g will ever hold. None of it is memory before it is written.
 func newHog(g growth) (*hog, error) {
-	reserved, err := syscall.Mmap(-1, 0, int(g.ceiling), syscall.PROT_READ|syscall.PROT_WRITE,
+	most := max(g.ceiling, g.signal)
+	reserved, err := syscall.Mmap(-1, 0, int(most), syscall.PROT_READ|syscall.PROT_WRITE,
 		syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_NORESERVE)
 	if err != nil {
-		return nil, fmt.Errorf("reserve %v MiB of address space: %w", inMiB(g.ceiling), err)
+		return nil, fmt.Errorf("reserve %v MiB of address space: %w", inMiB(most), err)
 	}
 	// A first write to a huge page holds all of it. That is coarser than a second of slow growth, but when it is less
 	// than one tick of fast growth it only makes touching faster, by up to ten times. A kernel without huge pages
@@ -58,9 +59,28 @@ func (h *hog) grow(size int64) bool {
 	return h.held+h.page > size
 }
 
-// follow makes h follow g, and returns when ctx ends.
-func follow(ctx context.Context, g growth, h *hog, log *slog.Logger) {
+// follow makes h follow g, until a signal asks for more, and returns when ctx ends.
+func follow(ctx context.Context, g growth, h *hog, signals <-chan os.Signal, log *slog.Logger) {
 	report(log, "starting", h)
+	if g.signal > 0 {
+		until, stop := context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			select {
+			case <-signals:
+				stop()
+			case <-until.Done():
+			}
+		}()
+		grow(until, g, h, log)
+		g = g.signalled()
+	}
+	grow(ctx, g, h, log)
+	report(log, "stopping", h)
+}
+
+// grow makes h follow g until ctx ends.
+func grow(ctx context.Context, g growth, h *hog, log *slog.Logger) {
 	for reached := false; !reached && ctx.Err() == nil; {
 		reached = h.grow(g.start)
 	}
@@ -84,7 +104,6 @@ func follow(ctx context.Context, g growth, h *hog, log *slog.Logger) {
 			<-ticks.C
 		}
 	}
-	report(log, "stopping", h)
 }
 
 func report(log *slog.Logger, what string, h *hog) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -67,7 +68,7 @@ func TestFollowHoldsAtTheCeiling(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	var log bytes.Buffer
-	follow(ctx, g, h, slog.New(slog.NewJSONHandler(&log, nil)))
+	follow(ctx, g, h, nil, slog.New(slog.NewJSONHandler(&log, nil)))
 
 	var said []string
 	for scanner := bufio.NewScanner(&log); scanner.Scan(); {
@@ -82,6 +83,40 @@ func TestFollowHoldsAtTheCeiling(t *testing.T) {
 	}
 	if got := strings.Join(said, " "); got != "starting growing holding stopping" {
 		t.Errorf("log says %q, want starting, growing, holding, stopping once each", got)
+	}
+}
+
+func TestASignalAsksForMore(t *testing.T) {
+	g := growth{start: 2 * mib, ceiling: 2 * mib, signal: 20 * mib}
+	h, err := newHog(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signals := make(chan os.Signal, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, in := io.Pipe()
+	go func() {
+		follow(ctx, g, h, signals, slog.New(slog.NewJSONHandler(in, nil)))
+		in.Close()
+	}()
+	var held []float64
+	for scanner := bufio.NewScanner(out); scanner.Scan(); {
+		var l line
+		if err := json.Unmarshal(scanner.Bytes(), &l); err != nil {
+			t.Fatalf("line %q: %v", scanner.Text(), err)
+		}
+		if l.Msg != "holding" {
+			continue
+		}
+		if held = append(held, l.HeldMiB); len(held) == 1 {
+			signals <- syscall.SIGUSR1
+		} else {
+			cancel()
+		}
+	}
+	if len(held) != 2 || held[0] != 2 || held[1] != 20 {
+		t.Errorf("held %v MiB, want 2 and, from the signal on, 20", held)
 	}
 }
 

@@ -30,6 +30,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	follow(ctx, g, h, slog.New(slog.NewJSONHandler(os.Stdout, nil)))
+	signals := make(chan os.Signal, 1)
+	if g.signal > 0 {
+		signal.Notify(signals, syscall.SIGUSR1)
+	}
+	follow(ctx, g, h, signals, slog.New(slog.NewJSONHandler(os.Stdout, nil)))
 	return nil
 }
