@@ -151,7 +151,7 @@ func (d *deployment) IsUntouchedButForNotes() {
 			d.story.t.Errorf("%s carries no annotation %s", d.applied.Name, note)
 		}
 	}
-	if now.Generation != d.applied.Generation || now.Annotations[revisionAnnotation] != "1" {
+	if now.Generation != d.applied.Generation+d.written || now.Annotations[revisionAnnotation] != "1" {
 		d.story.t.Errorf("%s is at generation %d and revision %s", d.applied.Name, now.Generation, now.Annotations[revisionAnnotation])
 	}
 	if err := compareSizes([]string{sizes(d.applied.Spec.Template.Spec.Containers)}, now.Spec.Template.Spec.Containers); err != nil {

@@ -31,6 +31,36 @@ func TestANodeThatIsAlmostFullCutsARaise(t *testing.T) {
 	s.NobodyDied()
 }
 
+func TestANodeThatIsAlmostFullGivesWhatItHas(t *testing.T) {
+	ownOnly(t, "its nodes are for others, too")
+	s := prepare(t)
+	monitor := s.inPlace("hungry", func(spec *v1.AppMonitorSpec) { spec.MemThresholdPercent, spec.Cooldown = 50, noTime() })
+	hog := memhog(s).Paused().Holds(300).Deploy().Runs()
+	s.alone()
+	s.otherNamespacesAreGone()
+	s.IsDecided("Paused", 1)
+	s.fillNodeButFor("100Mi")
+
+	// 256Mi and the 100Mi that are left, with a limit in the same proportion: more than half of that is in use already.
+	pod := hog.Stays()
+	hog.Annotate(v1.PausedAnnotation, "")
+	pod.BecomesSized("356Mi/534Mi")
+	monitor.Decided(hog, "Raise of memhog from 256Mi/384Mi to 356Mi/534Mi: AboveThreshold, limited by NodeFull")
+	monitor.Says("Constrained=True/NodeFull", "container memhog of Deployment/memhog")
+	monitor.Decided(hog, "Hold of memhog at 356Mi/534Mi: NodeFull")
+	s.IsDecided("NodeFull", 3)
+	pod.AsksForNothing()
+
+	// What becomes free is used.
+	must(t, s.emptyNode(t.Context()))
+	pod.BecomesSized("712Mi/1068Mi")
+	monitor.Says("Constrained=False/Unconstrained")
+	pod.WasNeverRestarted()
+	pod.AsksForNothing()
+	hog.IsUntouchedButForNotes()
+	s.NobodyDied()
+}
+
 // filler marks the Pods that take memory from a node without using it.
 var filler = client.MatchingLabels{"app.kubernetes.io/name": "filler"}
 

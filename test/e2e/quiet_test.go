@@ -98,6 +98,7 @@ type auditEvent struct {
 	ObjectRef  struct {
 		Resource, Subresource, Namespace, Name, APIGroup string
 	}
+	ResponseStatus struct{ Code int }
 	StageTimestamp metav1.MicroTime
 }
 

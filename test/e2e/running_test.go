@@ -73,13 +73,12 @@ func (r *running) BecomesSized(want ...string) *running {
 // has compares what the kubelet says, and what the kernel does.
 func (r *running) has(pod *corev1.Pod, want []string) error {
 	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
-	if len(statuses) != len(want) {
-		return fmt.Errorf("there are %d statuses", len(statuses))
-	}
-	for i, s := range statuses {
-		if s.Resources == nil {
-			return fmt.Errorf("the status of %s says no sizes", s.Name)
+	for i, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		at := slices.IndexFunc(statuses, func(s corev1.ContainerStatus) bool { return s.Name == c.Name })
+		if at < 0 || statuses[at].Resources == nil {
+			return fmt.Errorf("there is no status of %s that says its size", c.Name)
 		}
+		s := statuses[at]
 		if got := amount(s.Resources.Requests) + "/" + amount(s.Resources.Limits); got != want[i] {
 			return fmt.Errorf("the status of %s says %s", s.Name, got)
 		}

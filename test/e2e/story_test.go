@@ -119,8 +119,11 @@ func (s *story) awaits(what string, ask func(context.Context) error) {
 	begin := time.Now()
 	var answer error
 	err := wait.PollUntilContextTimeout(s.t.Context(), poll, s.patience, true, func(ctx context.Context) (bool, error) {
-		answer = ask(ctx)
-		return answer == nil, nil
+		latest := ask(ctx)
+		if latest == nil || answer == nil || ctx.Err() == nil { // that time is over says nothing
+			answer = latest
+		}
+		return latest == nil, nil
 	})
 	if err != nil {
 		s.t.Fatalf("waited %s for this, in vain: %s\nat last: %v", s.patience, what, answer)
