@@ -113,8 +113,8 @@ func (d decision) told() string {
 		verb = "withdrew the resize of"
 	}
 	how := map[scaling.Means]string{scaling.InPlace: "in place ", scaling.Restart: "in its Pod, by a restart, "}[d.Means]
-	return fmt.Sprintf("%s memory of container %s %sfrom %s to %s: %s",
-		verb, d.name, how, sizeOf(d.from()), sizeOf(d.Target), d.because())
+	return fmt.Sprintf("%s memory of %s %sfrom %s to %s: %s",
+		verb, d.called(), how, sizeOf(d.from()), sizeOf(d.Target), d.because())
 }
 
 // announceRefusals tells of each refusal once for each workload, however many replicas it has and however often it
@@ -134,10 +134,10 @@ func (r *AppMonitorReconciler) announceRefusals(monitor *v1.AppMonitor, page *pa
 		if objects[s] == nil {
 			order = append(order, s)
 		}
-		objects[s], containers[s] = d.subject(), append(containers[s], d.name)
+		objects[s], containers[s] = d.subject(), append(containers[s], d.called())
 	}
 	for _, s := range order {
-		note := fmt.Sprintf("memory of container %s is not raised: %s", strings.Join(containers[s], ", "), explanations[s.reason])
+		note := fmt.Sprintf("memory of %s is not raised: %s", strings.Join(containers[s], ", "), explanations[s.reason])
 		r.event(objects[s], monitor, corev1.EventTypeWarning, string(s.reason), scaling.Hold, note)
 	}
 }

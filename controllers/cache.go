@@ -172,7 +172,9 @@ func stripWorkload(m metav1.ObjectMeta) metav1.ObjectMeta {
 }
 
 func stripTemplate(pod corev1.PodSpec) corev1.PodSpec {
-	return corev1.PodSpec{Containers: stripContainers(pod.Containers), InitContainers: stripContainers(pod.InitContainers)}
+	return corev1.PodSpec{
+		Containers: stripContainers(pod.Containers), InitContainers: stripContainers(pod.InitContainers), Resources: pod.Resources,
+	}
 }
 
 // stripMetadata keeps of what is read as metadata alone who owns it, and what is noted on it.

@@ -171,8 +171,29 @@ func (c *container) place() place { return place{workload: c.GetUID(), container
 func (c *container) subject() client.Object { return c.Object }
 
 // sampleOf returns the container's newest sample, unless the container does not run or has started since: then the
-// sample is of another process, and an OOM-killed one would be raised for its predecessor's use.
+// sample is of another process, and an OOM-killed one would be raised for its predecessor's use. A whole Pod uses what its
+// containers do together, as far back as the oldest of their samples.
 func (r *AppMonitorReconciler) sampleOf(pod *corev1.Pod, name string) scaling.Sample {
+	if name != workload.WholePod {
+		return r.sampleOfOne(pod, name)
+	}
+	var sum scaling.Sample
+	for i, s := range workload.Statuses(pod) {
+		one := r.sampleOfOne(pod, s.Name)
+		switch {
+		case s.State.Running == nil: // an init container that is over, or one that waits
+			continue
+		case one.Time.IsZero():
+			return scaling.Sample{}
+		case i == 0 || sum.Time.IsZero() || one.Time.Before(sum.Time):
+			sum.Time = one.Time
+		}
+		sum.Bytes += one.Bytes
+	}
+	return sum
+}
+
+func (r *AppMonitorReconciler) sampleOfOne(pod *corev1.Pod, name string) scaling.Sample {
 	sample, ok := r.Samples.Newest(usage.Container{Namespace: pod.Namespace, Pod: pod.Name, Name: name})
 	started := startOf(pod, name)
 	if !ok || started.IsZero() || sample.Time.Before(started) {
@@ -181,27 +202,48 @@ func (r *AppMonitorReconciler) sampleOf(pod *corev1.Pod, name string) scaling.Sa
 	return scaling.Sample(sample)
 }
 
-// startOf returns when the container started, by its node's clock; zero when it does not run.
-func startOf(pod *corev1.Pod, name string) time.Time {
-	if s := workload.StatusOf(pod, name); s != nil && s.State.Running != nil {
-		return s.State.Running.StartedAt.Time
+// statusesOf are those that tell of a container: of a whole Pod, all.
+func statusesOf(pod *corev1.Pod, name string) []corev1.ContainerStatus {
+	if name == workload.WholePod {
+		return workload.Statuses(pod)
 	}
-	return time.Time{}
+	if s := workload.StatusOf(pod, name); s != nil {
+		return []corev1.ContainerStatus{*s}
+	}
+	return nil
+}
+
+// startOf returns when the container started, by its node's clock; zero when it does not run. A whole Pod started when the
+// last of its containers did.
+func startOf(pod *corev1.Pod, name string) time.Time {
+	var at time.Time
+	for _, s := range statusesOf(pod, name) {
+		if s.State.Running != nil && s.State.Running.StartedAt.After(at) {
+			at = s.State.Running.StartedAt.Time
+		}
+	}
+	return at
 }
 
 // oomKilledAt returns when the kernel last killed the container for want of memory, as far as its Pod remembers.
 func oomKilledAt(pod *corev1.Pod, name string) time.Time {
 	var at time.Time
-	s := workload.StatusOf(pod, name)
-	if s == nil {
-		return at
-	}
-	for _, end := range []*corev1.ContainerStateTerminated{s.LastTerminationState.Terminated, s.State.Terminated} {
-		if end != nil && end.Reason == oomKilled && end.FinishedAt.After(at) {
-			at = end.FinishedAt.Time
+	for _, s := range statusesOf(pod, name) {
+		for _, end := range []*corev1.ContainerStateTerminated{s.LastTerminationState.Terminated, s.State.Terminated} {
+			if end != nil && end.Reason == oomKilled && end.FinishedAt.After(at) {
+				at = end.FinishedAt.Time
+			}
 		}
 	}
 	return at
+}
+
+// called is what a user calls the container.
+func (c *container) called() string {
+	if c.name == workload.WholePod {
+		return "the whole Pod"
+	}
+	return "container " + c.name
 }
 
 // unread is true for a container that should have a good sample by now, and has not.

@@ -215,6 +215,7 @@ func (w *world) podOn(name, node string, template corev1.PodTemplateSpec, owners
 	}
 	pod.Status.ContainerStatuses = running(pod.Spec.Containers)
 	pod.Status.InitContainerStatuses = running(pod.Spec.InitContainers)
+	pod.Status.Resources = pod.Spec.Resources.DeepCopy()
 	must(w.t, live.Status().Update(w.t.Context(), pod))
 	settle(w.t, pod)
 	return pod

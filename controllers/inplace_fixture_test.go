@@ -31,6 +31,7 @@ func newInPlaceWorld(t *testing.T) *world {
 			corev1.ResourceMemory: resource.MustParse("64Gi"), corev1.ResourceCPU: resource.MustParse("64"),
 		}
 		node.Status.NodeInfo.KubeletVersion = "v1.37.2"
+		node.Status.DeclaredFeatures = []string{"InPlacePodLevelResourcesVerticalScaling"}
 		must(t, live.Status().Update(t.Context(), node))
 		settle(t, node)
 	}
@@ -80,6 +81,7 @@ func (w *world) actuate(pod *corev1.Pod) {
 		}
 	}
 	give(pod.Spec.Containers, pod.Status.ContainerStatuses)
+	pod.Status.Resources = pod.Spec.Resources.DeepCopy()
 	give(pod.Spec.InitContainers, pod.Status.InitContainerStatuses)
 	must(w.t, live.Status().Update(w.t.Context(), pod))
 	settle(w.t, pod)

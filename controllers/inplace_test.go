@@ -608,6 +608,53 @@ func TestASidecarAmongTheInitContainersIsResizedToo(t *testing.T) {
 	}
 }
 
+func TestAWholePodIsResizedWhereItsContainersHaveNoLimitsOfTheirOwn(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	d, like := w.deployment("memhog", memory{"one", "64Mi", ""}, memory{"two", "64Mi", ""})
+	w.delete(like)
+	limits := workload.Size{Request: 256 * mi, Limit: 384 * mi}.In(corev1.ResourceRequirements{})
+	d.Spec.Template.Spec.Resources = &limits
+	w.update(d)
+	pod := w.rollOut(d)
+	w.uses(pod, "one", 100)
+	m := w.reconcile("m")
+	if n := len(m.Status.Decisions); n != 0 {
+		t.Errorf("decided upon half of what is used: %+v", m.Status.Decisions)
+	}
+	w.uses(pod, "two", 200)
+	w.look("m", pod)
+	must(t, live.Get(t.Context(), client.ObjectKeyFromObject(pod), pod))
+	if got := sizeText(*pod.Spec.Resources); got != "512Mi/768Mi" {
+		t.Errorf("the Pod is meant to have %s", got)
+	}
+	w.reconcile("m")
+	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "memory of the whole Pod in place from 256Mi/384Mi to 512Mi/768Mi")
+	mustContain(t, w.durable(d), `"(pod)":{"request":"512Mi","limit":"768Mi"}`)
+	sizes, err := w.reconciler.AtBirth(t.Context(), unborn(d, pod))
+	must(t, err)
+	if got := sizes[workload.WholePod]; got.Limit != 768*mi {
+		t.Errorf("a new Pod is born with %+v", got)
+	}
+}
+
+func TestAContainerTakesItsWholePodAlong(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	spec := corev1.PodSpec{Containers: containersOf([]memory{{"memhog", "256Mi", "384Mi"}})}
+	limits := workload.Size{Request: 300 * mi, Limit: 400 * mi}.In(corev1.ResourceRequirements{})
+	spec.Resources = &limits
+	pod := w.pod("memhog", corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1.MonitorAnnotation: v1.MonitorAny}}, Spec: spec,
+	})
+	w.uses(pod, "memhog", 300)
+	w.look("m", pod)
+	w.wantPod(pod, "512Mi/768Mi")
+	if got := sizeText(*pod.Spec.Resources); got != "556Mi/784Mi" {
+		t.Errorf("the Pod is meant to have %s", got)
+	}
+}
+
 func TestSomebodyElsesResizeIsNotFought(t *testing.T) {
 	w := newInPlaceWorld(t)
 	w.monitor("m", 75, 2)

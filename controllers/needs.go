@@ -26,7 +26,7 @@ type place struct {
 
 // need is memory that a container should have and is refused.
 type need struct {
-	workload, container string
+	workload, container string // as users call them
 	reason              scaling.Reason
 	wantedAt            time.Time
 }
@@ -44,7 +44,7 @@ func (n needs) note(held, changes []decision, now time.Time) {
 	// One replica may be given what another one is refused.
 	for _, d := range held {
 		if constrains(d) {
-			n[d.place()] = &need{workload: d.Name(), container: d.name, reason: d.Reason, wantedAt: now}
+			n[d.place()] = &need{workload: d.Name(), container: d.called(), reason: d.Reason, wantedAt: now}
 		}
 	}
 	for p, one := range n {
@@ -82,7 +82,7 @@ func (n needs) constrained() metav1.Condition {
 			texts = append(texts, fmt.Sprintf("and %d more", len(all)-maxNamed))
 			break
 		}
-		texts = append(texts, fmt.Sprintf("container %s of %s: %s", one.container, one.workload, explanations[one.reason]))
+		texts = append(texts, fmt.Sprintf("%s of %s: %s", one.container, one.workload, explanations[one.reason]))
 	}
 	return metav1.Condition{
 		Type: v1.ConditionConstrained, Status: metav1.ConditionTrue, Reason: string(all[0].reason),

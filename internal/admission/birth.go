@@ -66,22 +66,34 @@ func allowed() admission.Response {
 // is known here. Whatever it was told, it never lowers, and never changes the class of service.
 func enlarge(pod *corev1.Pod, sizes map[string]workload.Size) []jsonpatch.Operation {
 	var patch []jsonpatch.Operation
+	replace := func(path string, size workload.Size) {
+		if size.Request > 0 {
+			patch = append(patch, jsonpatch.NewOperation("replace", path+"/resources/requests/memory", size.Text().Request))
+		}
+		patch = append(patch, jsonpatch.NewOperation("replace", path+"/resources/limits/memory", size.Text().Limit))
+	}
+	accepted := map[string]workload.Size{}
 	for field, containers := range map[string][]corev1.Container{
 		"containers": pod.Spec.Containers, "initContainers": pod.Spec.InitContainers,
 	} {
 		for i, c := range containers {
-			size, before := sizes[c.Name], workload.SizeOf(c.Resources)
-			path := fmt.Sprintf("/spec/%s/%d/resources/", field, i)
-			switch {
-			case before.Limit <= 0, size.Limit <= before.Limit, size.Request < before.Request:
-				continue
-			case (size.Request == size.Limit) != (before.Request == before.Limit), (size.Request > 0) != (before.Request > 0):
-				continue
-			case size.Request > 0:
-				patch = append(patch, jsonpatch.NewOperation("replace", path+"requests/memory", size.Text().Request))
+			if size := sizes[c.Name]; larger(size, workload.SizeOf(c.Resources)) {
+				replace(fmt.Sprintf("/spec/%s/%d", field, i), size)
+				accepted[c.Name] = size
 			}
-			patch = append(patch, jsonpatch.NewOperation("replace", path+"limits/memory", size.Text().Limit))
 		}
 	}
+	if pod.Spec.Resources != nil && larger(sizes[workload.WholePod], workload.SizeOf(*pod.Spec.Resources)) {
+		accepted[workload.WholePod] = sizes[workload.WholePod]
+	}
+	if whole, grows := workload.WholeAfter(&pod.Spec, accepted); grows {
+		replace("/spec", whole)
+	}
 	return patch
+}
+
+// larger is true for a size that is larger than what there is, lowers nothing, and is of the same class of service.
+func larger(size, before workload.Size) bool {
+	return before.Limit > 0 && size.Limit > before.Limit && size.Request >= before.Request &&
+		(size.Request == size.Limit) == (before.Request == before.Limit) && (size.Request > 0) == (before.Request > 0)
 }

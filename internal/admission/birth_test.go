@@ -57,6 +57,20 @@ func newborn() *corev1.Pod {
 	return pod
 }
 
+// shared is the same with a limit for all containers.
+func shared() []byte {
+	pod := newborn()
+	pod.Spec.Resources = &corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("300Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("400Mi")},
+	}
+	raw, err := json.Marshal(pod)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
 func TestANewPodGetsWhatItsWorkloadHasLearned(t *testing.T) {
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
@@ -83,6 +97,12 @@ func TestANewPodGetsWhatItsWorkloadHasLearned(t *testing.T) {
 		{"nor the reverse", &sizes{all: map[string]workload.Size{"fixed": size(150, 200)}}, nil, nil},
 		{"Guaranteed stays so", &sizes{all: map[string]workload.Size{"fixed": size(200, 200)}}, nil, map[string]any{
 			"/spec/containers/1/resources/limits/memory": "200Mi", "/spec/containers/1/resources/requests/memory": "200Mi",
+		}},
+		{"the whole Pod, where its containers share a limit", &sizes{all: map[string]workload.Size{workload.WholePod: size(512, 768)}},
+			shared(), map[string]any{"/spec/resources/limits/memory": "768Mi", "/spec/resources/requests/memory": "512Mi"}},
+		{"and along with one of them", &sizes{all: map[string]workload.Size{"memhog": size(512, 768)}}, shared(), map[string]any{
+			"/spec/containers/0/resources/limits/memory": "768Mi", "/spec/containers/0/resources/requests/memory": "512Mi",
+			"/spec/resources/limits/memory": "784Mi", "/spec/resources/requests/memory": "556Mi",
 		}},
 		{"what has no limit gets none", &sizes{all: map[string]workload.Size{"free": size(1, 2)}}, nil, nil},
 		{"a container that is not there", &sizes{all: map[string]workload.Size{"gone": size(512, 768)}}, nil, nil},

@@ -63,3 +63,5 @@ func sidecar(name, request, limit string) corev1.Container {
 	c.RestartPolicy = &always
 	return c
 }
+
+func clientKey(o client.Object) client.ObjectKey { return client.ObjectKeyFromObject(o) }

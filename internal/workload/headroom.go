@@ -17,7 +17,7 @@ func LimitRangeBound(ranges []corev1.LimitRange, pod *corev1.PodSpec, container 
 			most, ok := item.Max[corev1.ResourceMemory]
 			switch {
 			case !ok:
-			case item.Type == corev1.LimitTypeContainer:
+			case item.Type == corev1.LimitTypeContainer && container != WholePod:
 				bound.Limit = tighter(bound.Limit, most.Value())
 			case item.Type == corev1.LimitTypePod:
 				bound.Limit = tighter(bound.Limit, most.Value()-beside(pod, container).Limit)
@@ -57,8 +57,18 @@ func QuotaBoundAtBirth(quotas []corev1.ResourceQuota, pod *corev1.PodSpec, conta
 	return quotaBound(quotas, Size{}, rest(pod, container), 1, 0)
 }
 
-// rest is what a Pod takes beside a container.
+// rest is what a Pod takes beside a container. A Pod whose containers have a limit together takes all of that, and as much
+// more as the container gets.
 func rest(pod *corev1.PodSpec, container string) Size {
+	if limitsWhole(pod) {
+		whole := podSize(pod)
+		for _, c := range Containers(pod) {
+			if c.Name == container {
+				size := SizeOf(c.Resources)
+				return Size{Request: whole.Request - size.Request, Limit: whole.Limit - size.Limit}
+			}
+		}
+	}
 	others, overhead := beside(pod, container), pod.Overhead.Memory().Value()
 	return Size{Request: others.Request + overhead, Limit: others.Limit + overhead}
 }

@@ -28,7 +28,7 @@ func beside(pod *corev1.PodSpec, container string) Size {
 		size := SizeOf(c.Resources)
 		sum = Size{Request: sum.Request + size.Request, Limit: sum.Limit + size.Limit}
 	}
-	for _, c := range Containers(without(pod, container)) {
+	for _, c := range longRunning(without(pod, container)) {
 		add(c)
 	}
 	return sum
@@ -39,6 +39,9 @@ func without(pod *corev1.PodSpec, container string) *corev1.PodSpec {
 	rest, named := *pod, func(c corev1.Container) bool { return c.Name == container }
 	rest.Containers = slices.DeleteFunc(slices.Clone(pod.Containers), named)
 	rest.InitContainers = slices.DeleteFunc(slices.Clone(pod.InitContainers), named)
+	if container == WholePod {
+		rest.Containers, rest.InitContainers, rest.Resources = nil, nil, nil
+	}
 	return &rest
 }
 

@@ -49,6 +49,7 @@ var refusals = []struct {
 	{"pod resize is only supported on linux nodes", RefusedForGood},
 	{"Pod running on node without support for resize", RefusedForGood},
 	{"resize of pods with pod-level resources is", RefusedForGood},
+	{"pod update requires features ", RefusedForGood}, // that the node does not declare
 	{"must be less than or equal to pod limits", RefusedForGood},
 	{"must be greater than or equal to aggregate container", RefusedForGood},
 	{"memory limits cannot be decreased", RefusedForGood},

@@ -38,12 +38,11 @@ const (
 // what the spec asks for, the kubelet may not have done. Where the status does not tell, nothing is under way: the container
 // has not started, or the kubelet cannot resize it.
 func ResizeOf(pod *corev1.Pod, c corev1.Container) (ResizeState, Size) {
-	meant := SizeOf(c.Resources)
-	i := slices.IndexFunc(Statuses(pod), func(s corev1.ContainerStatus) bool { return s.Name == c.Name })
-	if i < 0 || Statuses(pod)[i].Resources == nil {
+	meant, actual := SizeOf(c.Resources), actualOf(pod, c.Name)
+	if actual == nil {
 		return ResizeSettled, meant
 	}
-	has := SizeOf(*Statuses(pod)[i].Resources)
+	has := SizeOf(*actual)
 	if sameSize(has.Limit, meant.Limit) {
 		return ResizeSettled, has
 	}
@@ -59,6 +58,17 @@ func ResizeOf(pod *corev1.Pod, c corev1.Container) (ResizeState, Size) {
 		}
 	}
 	return ResizeInProgress, has
+}
+
+// actualOf returns what a container has, by the Pod's status; nil when that does not tell.
+func actualOf(pod *corev1.Pod, container string) *corev1.ResourceRequirements {
+	if container == WholePod {
+		return pod.Status.Resources
+	}
+	if s := StatusOf(pod, container); s != nil {
+		return s.Resources
+	}
+	return nil
 }
 
 // sameSize is true for limits that are one to the kernel, which counts in pages of at most 64Ki.
@@ -114,8 +124,15 @@ func ResizedBy(pod *corev1.Pod, container string) (Resizer, time.Time, error) {
 		if err := fields.FromJSON(f.FieldsV1.GetRawReader()); err != nil {
 			return NobodyResized, time.Time{}, fmt.Errorf("read who resized Pod %q: %w", pod.Name, err)
 		}
-		for _, list := range listsOf(&pod.Spec) {
-			if !fields.Has(fieldpath.MakePathOrDie(list.limit(container)...)) {
+		paths := [][]any{wholeLimit}
+		if container != WholePod {
+			paths = nil
+			for _, list := range listsOf(&pod.Spec) {
+				paths = append(paths, list.limit(container))
+			}
+		}
+		for _, path := range paths {
+			if !fields.Has(fieldpath.MakePathOrDie(path...)) {
 				continue
 			}
 			if f.Manager != FieldManager {
@@ -148,15 +165,21 @@ type operation struct {
 // with: otherwise it changes nothing, and returns ErrChanged. Whatever else changed of the Pod, as its status does all the
 // time, does not matter. The Pod is left as it is here.
 func ResizePod(ctx context.Context, c client.Client, pod *corev1.Pod, manager string, resizes []Resize) error {
-	patch := []operation{{"test", "/metadata/uid", pod.UID}}
+	patch, sizes := []operation{{"test", "/metadata/uid", pod.UID}}, map[string]Size{}
+	for _, r := range resizes {
+		sizes[r.Container] = r.Size
+	}
 	for _, list := range listsOf(&pod.Spec) {
 		for i, present := range list.containers {
-			at := slices.IndexFunc(resizes, func(r Resize) bool { return r.Container == present.Name })
-			if at < 0 {
-				continue
+			if size, asked := sizes[present.Name]; asked {
+				path := fmt.Sprintf("/spec/%s/%d", list.field, i)
+				patch = append(patch, operation{"test", path + "/name", present.Name})
+				patch = append(patch, resize(path, present.Resources, size)...)
 			}
-			patch = append(patch, resize(fmt.Sprintf("/spec/%s/%d", list.field, i), present, resizes[at].Size)...)
 		}
+	}
+	if whole, grows := WholeAfter(&pod.Spec, sizes); grows {
+		patch = append(patch, resize("/spec", *pod.Spec.Resources, whole)...)
 	}
 	text, err := json.Marshal(patch)
 	if err != nil {
@@ -174,15 +197,14 @@ func ResizePod(ctx context.Context, c client.Client, pod *corev1.Pod, manager st
 	return nil
 }
 
-// resize tests that the container at the path is the one that was seen, and gives it another size. The request is left out
-// where there is none: then none can be added either.
-func resize(path string, present corev1.Container, size Size) []operation {
+// resize tests that what is at the path has the size that was seen, and gives it another one. The request is left out where
+// there is none: then none can be added either.
+func resize(path string, present corev1.ResourceRequirements, size Size) []operation {
 	operations := []operation{
-		{"test", path + "/name", present.Name},
-		{"test", path + "/resources/limits/memory", present.Resources.Limits.Memory().String()},
+		{"test", path + "/resources/limits/memory", present.Limits.Memory().String()},
 		{"replace", path + "/resources/limits/memory", size.Text().Limit},
 	}
-	if _, stated := present.Resources.Requests[corev1.ResourceMemory]; stated && size.Request > 0 {
+	if _, stated := present.Requests[corev1.ResourceMemory]; stated && size.Request > 0 {
 		operations = append(operations, operation{"replace", path + "/resources/requests/memory", size.Text().Request})
 	}
 	return operations

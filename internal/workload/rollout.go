@@ -144,6 +144,10 @@ func (w *Workload) owned() ([]string, error) {
 			}
 		}
 	}
+	if _, shared := wholePod(w.Template); shared &&
+		fields.Has(fieldpath.MakePathOrDie(append([]any{"spec", "template"}, wholeLimit...)...)) {
+		names = append(names, WholePod)
+	}
 	return names, nil
 }
 
@@ -156,6 +160,9 @@ type list struct {
 func listsOf(pod *corev1.PodSpec) []list {
 	return []list{{"containers", pod.Containers}, {"initContainers", pod.InitContainers}}
 }
+
+// wholeLimit is where a Pod has the memory limit of all of its containers together.
+var wholeLimit = []any{"spec", "resources", "limits", "memory"}
 
 // limit is where a Pod has the memory limit of a container of the list.
 func (l list) limit(container string) []any {
@@ -201,6 +208,14 @@ func Write(ctx context.Context, c client.Client, w *Workload, records map[string
 			template[list.field] = patched
 		}
 	}
+	if i := slices.IndexFunc(changes, func(c Change) bool { return c.Container == WholePod }); i >= 0 {
+		if whole, shared := wholePod(w.Template); shared && changes[i].differs(whole) {
+			changed, made = append(changed, WholePod), append(made, changes[i])
+		}
+	}
+	if whole, grows := WholeAfter(w.Template, sizesOf(made)); grows {
+		template["resources"] = memory(corev1.Container{Resources: *w.Template.Resources}, whole)
+	}
 	if len(changed) == 0 {
 		return nil, nil
 	}
@@ -214,6 +229,14 @@ func Write(ctx context.Context, c client.Client, w *Workload, records map[string
 		return nil, fmt.Errorf("write memory of containers %q to %s: %w", changed, w.Name(), err)
 	}
 	return changed, nil
+}
+
+func sizesOf(changes []Change) map[string]Size {
+	sizes := map[string]Size{}
+	for _, c := range changes {
+		sizes[c.Container] = c.Size
+	}
+	return sizes
 }
 
 // patch of a workload's metadata, which holds only for the version that was seen.

@@ -152,8 +152,17 @@ func SetOf(pod *corev1.Pod) string {
 }
 
 // Containers returns those of a Pod that run for as long as it does: its main containers, and the sidecars among its init
-// containers.
+// containers. Those that have no limit but that of the Pod are looked at together, as WholePod.
 func Containers(pod *corev1.PodSpec) []corev1.Container {
+	all := longRunning(pod)
+	whole, shared := wholePod(pod)
+	if !shared {
+		return all
+	}
+	return append(slices.DeleteFunc(slices.Clone(all), func(c corev1.Container) bool { return !hasLimit(c) }), whole)
+}
+
+func longRunning(pod *corev1.PodSpec) []corev1.Container {
 	all := slices.Clip(pod.Containers)
 	for _, c := range pod.InitContainers {
 		if isSidecar(c) {

@@ -116,6 +116,38 @@ func TestASidecarAmongTheInitContainersGrowsInPlaceToo(t *testing.T) {
 	s.NobodyDied()
 }
 
+func TestContainersThatShareALimitGrowInPlaceTogether(t *testing.T) {
+	s := tell(t)
+	s.inPlace("for-all")
+	shared := memhog(s).Named("shared").Holds(50).Beside("other", "16Mi/64Mi", 30)
+	for i := range shared.deployment.Spec.Template.Spec.Containers {
+		shared.deployment.Spec.Template.Spec.Containers[i].Resources = corev1.ResourceRequirements{}
+	}
+	whole := memory("64Mi/96Mi")
+	shared.deployment.Spec.Template.Spec.Resources = &whole
+	d := shared.Deploy()
+	s.HasEvent(d.applied, "Normal", "", "raised memory of the whole Pod in place from 64Mi/96Mi to 128Mi/192Mi")
+	d.HasLearned(`{"(pod)":{"request":"128Mi","limit":"192Mi"}}`)
+	pod := d.Stays()
+	now, err := pod.get(t.Context())
+	must(t, err)
+	if got := amount(now.Status.Resources.Limits); got != "192Mi" {
+		t.Errorf("the kubelet says that the Pod has %s", got)
+	}
+	pod.WasNeverRestarted()
+
+	// One with a limit of its own takes the Pod along.
+	own := memhog(s).Named("own").Small()
+	tight := memory("70Mi/100Mi")
+	own.deployment.Spec.Template.Spec.Resources = &tight
+	d = own.Deploy()
+	pod = d.Stays().BecomesSized("128Mi/192Mi")
+	if now, err = pod.get(t.Context()); err != nil || amount(now.Status.Resources.Limits) != "196Mi" {
+		t.Errorf("the kubelet says that the Pod has %+v (%v)", now.Status.Resources, err)
+	}
+	s.NobodyDied()
+}
+
 func TestAContainerThatRestartsOnResizeIsNotResizedLightly(t *testing.T) {
 	s := tell(t)
 	restarting := func(name string) *hog {
