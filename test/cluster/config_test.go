@@ -86,6 +86,16 @@ func TestFeatureGatesReachEveryKubernetesProgram(t *testing.T) {
 	}
 }
 
+func TestTheControlPlaneAloneGetsItsFlags(t *testing.T) {
+	s := newTestSetup(t, Options{ControlPlaneArgs: []string{"--emulated-version=1.34"}})
+	for _, p := range s.programs() {
+		has := slices.Contains(p.Args, "--emulated-version=1.34")
+		if want := slices.Contains([]string{apiServer, controllerManager, scheduler}, p.Name); has != want {
+			t.Errorf("%s has the flag: %v", p.Name, has)
+		}
+	}
+}
+
 // Everything is below the state folder, or below what the node covers with it.
 func TestProgramsKeepToTheStateFolder(t *testing.T) {
 	s := newTestSetup(t, Options{})

@@ -63,7 +63,11 @@ func (s setup) apiServer() program {
 		"--audit-log-maxsize=0",
 	}
 	return program{Name: apiServer, Path: s.bin(apiServer), After: "tcp:" + etcdClient,
-		Args: append(args, featureGates(s.options.FeatureGates)...)}
+		Args: append(args, s.controlPlaneArgs()...)}
+}
+
+func (s setup) controlPlaneArgs() []string {
+	return append(featureGates(s.options.FeatureGates), s.options.ControlPlaneArgs...)
 }
 
 // auditPolicy logs finished writes and nothing else: who did which to what.
@@ -103,7 +107,7 @@ func (s setup) controllerManager() program {
 		"--flex-volume-plugin-dir=" + s.data("volume-plugins"),
 	}
 	return program{Name: controllerManager, Path: s.bin(controllerManager), After: apiReady,
-		Args: append(args, featureGates(s.options.FeatureGates)...)}
+		Args: append(args, s.controlPlaneArgs()...)}
 }
 
 func (s setup) scheduler() program {
@@ -116,7 +120,7 @@ func (s setup) scheduler() program {
 		"--leader-elect=false",
 	}
 	return program{Name: scheduler, Path: s.bin(scheduler), After: apiReady,
-		Args: append(args, featureGates(s.options.FeatureGates)...)}
+		Args: append(args, s.controlPlaneArgs()...)}
 }
 
 // kubeProxy makes Services reachable. It masquerades all Service traffic:

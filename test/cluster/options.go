@@ -40,6 +40,9 @@ type Options struct {
 	Detach bool
 	// FeatureGates are set on every Kubernetes program.
 	FeatureGates map[string]bool
+	// ControlPlaneArgs are more flags of the API server, the controller manager
+	// and the scheduler, to make them ones of an older version, for example.
+	ControlPlaneArgs []string
 	// Stats is the kubelet's source of usage numbers. Default: StatsFromCAdvisor.
 	Stats Stats
 	// NodeMemory is what the node offers to Pods, such as "4Gi". Default: all

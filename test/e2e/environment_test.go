@@ -60,7 +60,12 @@ func (e *environment) bringUp(ctx context.Context) error {
 	if e.root, err = install.Root(); err != nil {
 		return err
 	}
-	if e.cluster, err = cluster.Open(ctx, cluster.Options{Name: clusterName, Out: os.Stderr}); err != nil {
+	o := cluster.Options{Name: clusterName, Out: os.Stderr}
+	if withoutResize() {
+		// The switch is locked from 1.35 on, so the control plane has to be one of before.
+		o.ControlPlaneArgs = []string{"--emulated-version=1.34", "--feature-gates=InPlacePodVerticalScaling=false"}
+	}
+	if e.cluster, err = cluster.Open(ctx, o); err != nil {
 		return err
 	}
 	if err := e.connect(); err != nil {
