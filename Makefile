@@ -158,8 +158,12 @@ e2e: ## Run the end-to-end tests on a real cluster: one of their own (needs root
 replay: ## Replay memory traces through the operator's decisions, and write the table and the charts of docs/replay.md anew.
 	@go -C test run ./replay --markdown ../docs/replay.md --chart ../docs
 
+.PHONY: bench-resize
+bench-resize: ## Measure how long resizes in place take, on a real cluster (needs root), and write it into docs/in-place.md.
+	@go -C test run ./cmd/bench --docs ../docs resize
+
 .PHONY: demo
-demo: ## Watch a container being rescued on a real cluster. METRICS=prometheus: read by Prometheus; KEEP=1: leave the cluster up.
+demo: ## Watch a container being rescued on a real cluster. STRATEGY=Rollout: not in place; METRICS=prometheus; KEEP=1: leave the cluster up.
 	@echo "compiling the demo: a minute or two at first"
 	go -C test run ./cmd/demo
 

@@ -49,11 +49,12 @@ type AppMonitorSpec struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Mode",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Enforce","urn:alm:descriptor:com.tectonic.ui:select:DryRun"}
 	Mode Mode `json:"mode,omitempty"`
 
-	// strategy says how a container gets its new size. Default: Auto. For the time
-	// being Auto means the rolling update of the Pod's owner, as Rollout does, and
-	// InPlace raises nothing: it holds with the reason InPlaceUnavailable, because
-	// this version cannot resize in place yet. Auto will prefer to resize in place
-	// once that is there.
+	// strategy says how a container gets its new size. Default: Auto, in place
+	// where that is possible and costs no restart, else by the rolling update of
+	// the Pod's owner. InPlace never restarts anything: where it is not possible,
+	// it holds with the reason InPlaceUnavailable. Rollout always takes the
+	// rolling update. In place, what was learned is kept in the workload's
+	// annotation app-monitor.kubedemo.com/durable-size, and new Pods start with it.
 	// Example: Rollout, for a workload whose processes read their memory limit
 	// only when they start.
 	// +kubebuilder:default=Auto
@@ -87,10 +88,12 @@ type AppMonitorSpec struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Containers"
 	Containers []ContainerPolicy `json:"containers,omitempty"`
 
-	// cooldown is the least time between two changes of the same workload. A
-	// duration from 0s to 24h. Default: 1m. Need that arises meanwhile is met when
-	// it ends. A container that was OOM-killed is not made to wait for it. With 0s
-	// the next change may follow as soon as the last one is through.
+	// cooldown is the least time between two changes of the same workload by its
+	// rolling update, or of the same container in place. A duration from 0s to
+	// 24h. Default: 1m. Need that arises meanwhile is met when it ends. A container
+	// that was OOM-killed is not made to wait for it, nor in place one that would
+	// reach its limit before. With 0s the next change may follow as soon as the
+	// last one is through.
 	// Example: 5m, for a workload that takes minutes to warm up after a restart.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration
@@ -156,7 +159,7 @@ type AppMonitorSpec struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Threshold",type=number,priority=1,JSONPath=`.spec.memThresholdPercent`,description="Percent of the memory limit at which memory is raised"
 // +kubebuilder:printcolumn:name="Multiplier",type=number,priority=1,JSONPath=`.spec.memMultiplier`,description="Factor of one raise"
-// +operator-sdk:csv:customresourcedefinitions:displayName="App Monitor",resources={{Deployment,apps/v1,""},{Pod,v1,""},{Event,events.k8s.io/v1,""}}
+// +operator-sdk:csv:customresourcedefinitions:displayName="App Monitor",resources={{Deployment,apps/v1,""},{StatefulSet,apps/v1,""},{DaemonSet,apps/v1,""},{Pod,v1,""},{Event,events.k8s.io/v1,""}}
 type AppMonitor struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
@@ -165,8 +168,8 @@ type AppMonitor struct {
 	// spec says when the annotated Pods of the namespace get more memory, and how
 	// much more. memThresholdPercent and memMultiplier are all it needs. Whatever
 	// else is left out has a default that is safe: use that never stops growing is
-	// taken for a leak and no longer followed, and a workload is changed at most
-	// once a minute, OOM kills apart. A duration is one or more numbers with a
+	// taken for a leak and no longer followed, and nothing is changed more than
+	// once a minute, but for what would be OOM-killed meanwhile. A duration is one or more numbers with a
 	// unit each, ms, s, m or h: 90s, 1h30m, 1.5h.
 	// +kubebuilder:validation:Required
 	Spec AppMonitorSpec `json:"spec"`

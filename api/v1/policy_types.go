@@ -29,9 +29,9 @@ const (
 type Strategy string
 
 const (
-	// StrategyAuto takes the gentlest way there is: for the time being the rolling update of the Pod's owner.
+	// StrategyAuto takes the gentlest way there is: in place, else the rolling update of the Pod's owner.
 	StrategyAuto Strategy = "Auto"
-	// StrategyInPlace never restarts anything: for the time being it holds, with the reason InPlaceUnavailable.
+	// StrategyInPlace never restarts anything.
 	StrategyInPlace Strategy = "InPlace"
 	// StrategyRollout is the rolling update of the Pod's owner.
 	StrategyRollout Strategy = "Rollout"

@@ -21,8 +21,8 @@ type Replica struct {
 // replicas, present and future, are to have from now on; durable is what that was.
 //
 // What is done in place concerns one replica alone. A rollout concerns all: the largest need decides, and the others wait
-// for it. Where a rollout only takes the place of a resize in place that was refused, one replica's need is not enough to
-// restart them all: half of them must need more, or one have been OOM-killed. Containers that restart when they are resized
+// for it. Where a rollout only takes the place of a resize in place that one node has no room for, one replica's need is not
+// enough to restart them all: half of them must need more, or one have been OOM-killed. Containers that restart when they are resized
 // take turns. Memory is lowered by a rollout only when all are idle; in place, a replica is lowered alone down to the durable
 // size, which comes down when no replica needs it.
 func Settle(durable Memory, replicas []Replica) ([]Decision, Memory) {
@@ -53,7 +53,7 @@ func wait(r Replica, why Reason) Decision {
 // outgrown is true when so many of the replicas are enough to give all of them more.
 func outgrown(some, all int) bool { return 2*some >= all }
 
-// withoutQuorum holds rollouts that would restart all replicas for the sake of a few.
+// withoutQuorum holds rollouts that would restart all replicas because a few of them are on full nodes.
 func withoutQuorum(replicas []Replica, settled []Decision) {
 	needy, killed := 0, false
 	for _, d := range settled {
@@ -66,8 +66,8 @@ func withoutQuorum(replicas []Replica, settled []Decision) {
 		return
 	}
 	for i, d := range settled {
-		if d.Action == Raise && d.Means == Rollout && d.Instead != "" {
-			settled[i] = wait(replicas[i], d.Instead)
+		if d.Action == Raise && d.Means == Rollout && d.Instead == ReasonNodeFull {
+			settled[i] = wait(replicas[i], ReasonNodeFull)
 		}
 	}
 }

@@ -21,10 +21,12 @@ func to(action Action, means Means, limit int64) Decision {
 	return Decision{Action: action, Reason: ReasonAboveThreshold, Means: means, Target: mi(limit/2, limit)}
 }
 
-// instead is a raise by rollout in the place of one in place.
-func instead(limit int64) Decision {
+// instead is a raise by rollout in the place of one in place, for which the node is too full.
+func instead(limit int64) Decision { return insteadOf(ReasonNodeFull, limit) }
+
+func insteadOf(refused Reason, limit int64) Decision {
 	d := to(Raise, Rollout, limit)
-	d.Instead = ReasonNodeFull
+	d.Instead = refused
 	return d
 }
 
@@ -84,6 +86,11 @@ func TestReplicasSettle(t *testing.T) {
 			"an OOM kill is enough",
 			[]Replica{at(384, because(ReasonOOMKilled, instead(768))), calm, calm},
 			[]Decision{because(ReasonOOMKilled, instead(768)), calm.Decision, calm.Decision},
+		},
+		{
+			"so is one that cannot be resized at all",
+			[]Replica{at(384, insteadOf(ReasonResizeInfeasible, 768)), calm, calm},
+			[]Decision{insteadOf(ReasonResizeInfeasible, 768), calm.Decision, calm.Decision},
 		},
 		{
 			"where there is only the rollout, one is enough",

@@ -64,7 +64,10 @@ func TestAWholePodGrowsWithItsContainers(t *testing.T) {
 		{"no request stays none", whole("", "768Mi", own), map[string]Size{"own": mi(256, 384)}, mi(0, 960)},
 		{"by nothing for one without a limit", whole("512Mi", "768Mi", none), map[string]Size{"none": mi(256, 384)}, Size{}},
 		{"by nothing for nothing", whole("512Mi", "768Mi", own), nil, Size{}},
-		{"where nothing limits the whole", &corev1.PodSpec{Containers: []corev1.Container{own}}, map[string]Size{"own": mi(256, 384)}, Size{}},
+		{
+			"where nothing limits the whole", &corev1.PodSpec{Containers: []corev1.Container{own}},
+			map[string]Size{"own": mi(256, 384)}, Size{},
+		},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			got, grows := WholeAfter(tt.pod, tt.sizes)

@@ -38,7 +38,7 @@ func TestTheAPIServersAnswerHasAReason(t *testing.T) {
 		{"the class of service", invalid("Pod QOS Class may not change as a result of resizing"), RefusedForGood},
 		{"a static Pod", invalid("static pods cannot be resized"), RefusedForGood},
 		{"a node of an old version", invalid("Pod running on node without support for resize"), RefusedForGood},
-		{"a feature that the node lacks", forbidden("pod update requires features X which are not available on node \"n\""), RefusedForGood},
+		{"a feature that the node lacks", forbidden(`pod update requires features X which are not available on node "n"`), RefusedForGood},
 		{"what the Pod as a whole may have", invalid("must be less than or equal to pod limits of 512Mi"), RefusedForGood},
 		{"a missing permission is for whoever can give it", forbidden(`User "x" cannot patch resource "pods/resize" in API group ""`),
 			NotRefused},

@@ -19,7 +19,7 @@ import (
 const clusterName = "memhog-e2e"
 
 // patience is how long the suite waits for what takes seconds on an idle machine, or two minutes of slow growth.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // env is what all stories share.
 var env environment

@@ -29,8 +29,9 @@ func (s *story) monitor(name string, threshold, multiplier float64) *monitor {
 }
 
 // monitorWith creates an AppMonitor that raises at 75 %, by the factor 2, by rollouts, and does not forecast, unless the spec
-// is made to say otherwise. Rollouts are what the stories are about that do not speak of in place. On a busy machine a hog takes so long to fill that it looks like one that grows: a story that minds why,
-// when or how often memory is raised does not leave that to chance.
+// is made to say otherwise. Rollouts are what the stories are about that do not speak of in place. On a busy machine a hog
+// takes so long to fill that it looks like one that grows: a story that minds why, when or how often memory is raised does not
+// leave that to chance.
 func (s *story) monitorWith(name string, set func(*v1.AppMonitorSpec)) *monitor {
 	s.t.Helper()
 	spec := v1.AppMonitorSpec{

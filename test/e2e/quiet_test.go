@@ -17,7 +17,7 @@ import (
 
 const (
 	crowd = 50
-	// batch is how many of the crowd start at a time, so that the Pods of stories beside this one start in time.
+	// batch is how many of the crowd start at a time.
 	batch = 10
 	// silence is how long nothing must be written. It is what is measured, not something that is waited for.
 	silence = time.Minute
@@ -28,14 +28,14 @@ const (
 func TestNothingIsWrittenWhileNothingChanges(t *testing.T) {
 	ownOnly(t, "the API server's audit log is out of reach")
 	s := prepare(t)
+	s.alone()
+	s.otherNamespacesAreGone()
 	monitor := s.sampleMonitor()
 	pods := memhog(s).Named("crowd").Sized("16Mi/64Mi").Holds(1).Replicas(batch).Deploy().Runs()
 	for n := int32(2 * batch); n <= crowd; n += batch {
 		pods.scale(n)
 		pods.Runs()
 	}
-	s.alone()
-	s.otherNamespacesAreGone()
 	monitor.IsWatching(crowd)
 	s.theOperatorHasSettled()
 

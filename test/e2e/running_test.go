@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/kubedemo/memhog-operator/test/cluster"
 	"github.com/kubedemo/memhog-operator/test/install"
 )
 
@@ -85,7 +82,11 @@ func (r *running) has(pod *corev1.Pod, want []string) error {
 		if env.cluster.Own() {
 			continue
 		}
-		limit, err := cgroupLimit(s.ContainerID)
+		file, err := env.cluster.LimitFile(s.ContainerID)
+		if err != nil {
+			return err
+		}
+		limit, err := cluster.ReadLimit(file)
 		if err != nil {
 			return err
 		}
@@ -95,36 +96,6 @@ func (r *running) has(pod *corev1.Pod, want []string) error {
 		}
 	}
 	return nil
-}
-
-// cgroupLimit reads the limit that the kernel holds a container to.
-func cgroupLimit(containerID string) (int64, error) {
-	_, id, _ := strings.Cut(containerID, "://")
-	if id == "" {
-		return 0, errors.New("the container has no ID yet")
-	}
-	limit := int64(0)
-	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return fs.SkipDir // a group that is gone by now
-		}
-		file := entry.Name() == "memory.limit_in_bytes" || entry.Name() == "memory.max"
-		if !file || !strings.Contains(path, env.cluster.Cgroup()+"/") || !strings.Contains(path, id) {
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if limit, err = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err != nil {
-			return err
-		}
-		return fs.SkipAll
-	})
-	if err == nil && limit == 0 {
-		err = fmt.Errorf("container %s has no cgroup below %s", id, env.cluster.Cgroup())
-	}
-	return limit, err
 }
 
 // WasNeverRestarted checks that all containers are those that the Pod started with.

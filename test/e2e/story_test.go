@@ -12,7 +12,11 @@ import (
 )
 
 // poll is how often a condition that is waited for is looked at. One look costs a request or two.
-const poll = 250 * time.Millisecond
+const poll = 500 * time.Millisecond
+
+// places is how many stories go on at a time. More would have the machine's two processors so busy that the kubelet has
+// no samples to give, which is what the stories wait for.
+var places = make(chan struct{}, 8)
 
 // story is one test, in a namespace of its own.
 type story struct {
@@ -21,17 +25,19 @@ type story struct {
 	witness   *witness
 	// patience is how long the story waits for anything.
 	patience time.Duration
+	// leave gives the story's place to another one.
+	leave func()
 }
 
 // operatorTurns keeps those apart who disturb the operator and those who count on it.
 var operatorTurns sync.RWMutex
 
-// tell begins a story that leaves the operator alone. It runs beside others of its kind.
+// tell begins a story that leaves the operator alone. It runs beside others of its kind, as soon as there is a place.
 func tell(t *testing.T) *story {
 	t.Helper()
 	skipWhereNothingRuns(t)
-	// Before Parallel, which lets no test go on before all have come this far: so all stories of this kind run at the
-	// same time, and those that want the operator for themselves come after them, not in between.
+	// Before Parallel, which lets no test go on before all have come this far: so all stories of this kind come first,
+	// and those that want the operator for themselves come after them, not in between.
 	operatorTurns.RLock()
 	t.Cleanup(operatorTurns.RUnlock)
 	t.Parallel()
@@ -50,6 +56,8 @@ func prepare(t *testing.T) *story {
 // alone waits until no other story counts on the operator, and then has it alone until the end.
 func (s *story) alone() {
 	s.t.Helper()
+	// Those that have the operator in turn before this one may still be waiting for a place.
+	s.leave()
 	begin := time.Now()
 	operatorTurns.Lock()
 	s.t.Logf("%5.1f s until other stories have ended", time.Since(begin).Seconds())
@@ -70,6 +78,9 @@ func skipWhereNothingRuns(t *testing.T) {
 
 func newStory(t *testing.T) *story {
 	t.Helper()
+	places <- struct{}{}
+	leave := sync.OnceFunc(func() { <-places })
+	t.Cleanup(leave)
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "memhog-e2e-",
 		Labels: map[string]string{
@@ -78,7 +89,7 @@ func newStory(t *testing.T) *story {
 		},
 	}}
 	must(t, env.client.Create(t.Context(), ns))
-	s := &story{t: t, namespace: ns.Name, patience: patience}
+	s := &story{t: t, namespace: ns.Name, patience: patience, leave: leave}
 	t.Cleanup(s.end)
 	s.witness = watchPods(t, ns.Name)
 	return s

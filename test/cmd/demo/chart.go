@@ -43,7 +43,7 @@ type chart struct {
 
 // writeChart writes the chart of the whole record.
 func writeChart(r *record, title, path string) error {
-	c := &chart{Plot: plot.New(), record: r, top: math.Ceil(r.goal.limitMiB()*1.05/64) * 64}
+	c := &chart{Plot: plot.New(), record: r, top: math.Ceil(r.goal().limitMiB()*1.05/64) * 64}
 	c.frame(title)
 	for _, add := range []func() error{c.limits, c.projection, c.usage, c.moments} {
 		if err := add(); err != nil {
@@ -91,7 +91,7 @@ func (c *chart) frame(title string) {
 	c.Y.Label.Text = "memory (MiB)"
 	c.X.Min, c.X.Max = 0, c.seconds(c.record.end)
 	c.Y.Min, c.Y.Max = 0, c.top
-	c.X.Tick.Marker, c.Y.Tick.Marker = steps(10, 20, 50), steps(128)
+	c.X.Tick.Marker, c.Y.Tick.Marker = steps(10, 20, 50), steps(128, 256)
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, pale
 	c.Add(grid)
@@ -160,9 +160,9 @@ func (c *chart) limits() error {
 	return nil
 }
 
-// level is a level line at a part of the limit, as long as a Pod served.
+// level is a level line at a part of the limit, as long as a Pod served with it.
 func (c *chart) level(s service, part float64) plotter.XYs {
-	mib := part * s.pod.size.limitMiB()
+	mib := part * s.size.limitMiB()
 	return plotter.XYs{{X: c.seconds(s.from), Y: mib}, {X: c.seconds(s.to), Y: mib}}
 }
 
@@ -204,17 +204,20 @@ func (c *chart) points(samples []sample) plotter.XYs {
 	return points
 }
 
-// projection goes on where the first Pod ended, at the rate it grew with, up to the limit at which it would have been
-// killed, unless that is what happened.
+// projection marks where the kernel would have killed memhog without the operator, unless it was killed all the same:
+// where its use reached the first limit or, when its Pod ended before that, where it would have at the rate it grew with.
 func (c *chart) projection() error {
-	if len(c.record.oomKilled) > 0 || len(c.record.pods) < 2 || len(c.record.pods[0].own) < 3 {
+	if len(c.record.oomKilled) > 0 || len(c.record.pods) == 0 || len(c.record.pods[0].own) < 3 {
 		return nil
+	}
+	limit := c.record.plan[0].limitMiB()
+	if at := c.record.crossing(limit); !at.IsZero() {
+		return c.cross(plotter.XY{X: c.seconds(at), Y: limit}, "without the operator: OOM kill")
 	}
 	own := c.record.pods[0].own
 	first, last := own[max(1, len(own)-11)], own[len(own)-1] // the first of all is from before the start was reached
 	rate := (last.mib - first.mib) / last.at.Sub(first.at).Seconds()
-	limit := c.record.before.limitMiB()
-	if rate <= 0 || last.mib >= limit {
+	if rate <= 0 || len(c.record.pods) < 2 {
 		return nil
 	}
 	death := plotter.XY{X: c.seconds(last.at) + (limit-last.mib)/rate, Y: limit}
@@ -226,11 +229,19 @@ func (c *chart) projection() error {
 	if err := c.line(points, style, "projection: OOM kill without the operator"); err != nil {
 		return err
 	}
-	cross, err := plotter.NewScatter(plotter.XYs{death})
+	return c.cross(death, "")
+}
+
+// cross marks a point, and names it in the legend where it has a name.
+func (c *chart) cross(at plotter.XY, name string) error {
+	cross, err := plotter.NewScatter(plotter.XYs{at})
 	if err != nil {
 		return err
 	}
 	cross.GlyphStyle = draw.GlyphStyle{Color: grey, Radius: vg.Points(5), Shape: draw.CrossGlyph{}}
 	c.Add(cross)
+	if name != "" {
+		c.Legend.Add(name, cross)
+	}
 	return nil
 }

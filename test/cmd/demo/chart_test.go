@@ -17,8 +17,9 @@ func TestChart(t *testing.T) {
 		record *record
 	}{
 		{"a rescue", rescued()},
+		{"a rescue in place", resized()},
 		{"a story that ended before the rescue", half},
-		{"a story that ended before it began", newRecord(begin, before, goal, 0.75)},
+		{"a story that ended before it began", newRecord(begin, true, 0.75, before, goal)},
 	}
 	for _, test := range tests {
 		t.Run(test.reason, func(t *testing.T) {

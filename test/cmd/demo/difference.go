@@ -38,6 +38,7 @@ func withoutBookkeeping(object *unstructured.Unstructured) map[string]any {
 		{"metadata", "generation"},
 		{"metadata", "annotations", "deployment.kubernetes.io/revision"},
 		{"metadata", "annotations", v1.RecordAnnotation},
+		{"metadata", "annotations", v1.DurableSizeAnnotation},
 	} {
 		unstructured.RemoveNestedField(content, path...)
 	}

@@ -42,10 +42,11 @@ func TestDifferences(t *testing.T) {
 		{
 			reason: "a rescue and its bookkeeping",
 			change: func(o map[string]any) {
-				raise(o)
+				raiseMemory(o)
 				o["status"] = map[string]any{"replicas": int64(1)}
 				set(o, "2", "metadata", "annotations", "deployment.kubernetes.io/revision")
 				set(o, "{}", "metadata", "annotations", "app-monitor.kubedemo.com/record")
+				set(o, "{}", "metadata", "annotations", "app-monitor.kubedemo.com/durable-size")
 				set(o, int64(2), "metadata", "generation")
 				set(o, "11", "metadata", "resourceVersion")
 				set(o, []any{"x"}, "metadata", "managedFields")
@@ -61,7 +62,7 @@ func TestDifferences(t *testing.T) {
 		{
 			reason: "something else was changed, too",
 			change: func(o map[string]any) {
-				raise(o)
+				raiseMemory(o)
 				set(o, int64(2), "spec", "replicas")
 				set(o, "me", "metadata", "annotations", "owner")
 			},
@@ -96,7 +97,7 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-func raise(o map[string]any) {
+func raiseMemory(o map[string]any) {
 	containers, _, _ := unstructured.NestedSlice(o, "spec", "template", "spec", "containers")
 	set(containers[1].(map[string]any), "512Mi", "resources", "requests", "memory")
 	set(containers[1].(map[string]any), "768Mi", "resources", "limits", "memory")

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/test/install"
 	"github.com/kubedemo/memhog-operator/tools"
 )
@@ -23,7 +24,7 @@ func (s *stage) conclude(ctx context.Context, cause error) (string, error) {
 	if cause != nil {
 		return "", errors.Join(cause, drawn)
 	}
-	missing := o.verdict(s.record.goal)
+	missing := o.verdict()
 	if missing == nil {
 		missing = s.compareDeployment(ctx)
 	}
@@ -34,15 +35,18 @@ func (s *stage) conclude(ctx context.Context, cause error) (string, error) {
 }
 
 func (s *stage) draw(o outcome) error {
-	title := fmt.Sprintf("memhog grows by %v MiB/s with a limit of %.0f MiB", s.rate, s.record.before.limitMiB())
-	if o.verdict(s.record.goal) == nil {
-		title = fmt.Sprintf("memhog grows by %v MiB/s and is rescued: %s → %s", s.rate, o.from, o.to)
+	title := fmt.Sprintf("memhog grows by %v MiB/s with a limit of %.0f MiB", s.rate, s.record.plan[0].limitMiB())
+	if o.verdict() == nil {
+		title = fmt.Sprintf("memhog grows by %v MiB/s and is rescued: %s", s.rate, arrows(o.plan()))
+		if o.inPlace {
+			title += ", in place"
+		}
 	}
 	return writeChart(s.record, title, s.chartPath())
 }
 
-// compareDeployment says in what the Deployment differs from what was applied, and complains when that is not the two
-// memory values.
+// compareDeployment says in what the Deployment differs from what was applied, and complains when that is more than the
+// story's strategy allows: nothing in place, and the two memory values else.
 func (s *stage) compareDeployment(ctx context.Context) error {
 	now, err := s.existing(ctx, s.applied)
 	if err != nil {
@@ -52,6 +56,9 @@ func (s *stage) compareDeployment(ctx context.Context) error {
 		return errors.New("the Deployment is gone")
 	}
 	found := differences(s.applied, now)
+	if s.inPlace() {
+		return s.untouched(now, found)
+	}
 	if err := onlyMemory(found); err != nil {
 		return fmt.Errorf("the Deployment differs from what was applied in other ways than it should:\n%w", err)
 	}
@@ -59,6 +66,19 @@ func (s *stage) compareDeployment(ctx context.Context) error {
 	for _, d := range found {
 		s.say("%s", d)
 	}
+	return nil
+}
+
+// untouched complains when the Deployment is not what was applied, and says what keeps the learned size.
+func (s *stage) untouched(now *unstructured.Unstructured, found []difference) error {
+	for _, d := range found {
+		return fmt.Errorf("the Deployment is not what was applied: %s", d)
+	}
+	if generation := now.GetGeneration(); generation != s.applied.GetGeneration() {
+		return fmt.Errorf("the Deployment's generation is %d, not %d as when it was applied", generation, s.applied.GetGeneration())
+	}
+	fmt.Fprintf(s.out, "the Deployment is what was applied, of generation %d. For Pods to come it keeps, beside it,\n", now.GetGeneration())
+	s.say("%s: %s", v1.DurableSizeAnnotation, now.GetAnnotations()[v1.DurableSizeAnnotation])
 	return nil
 }
 

@@ -11,11 +11,29 @@ import (
 	"github.com/kubedemo/memhog-operator/test/install"
 )
 
-// memhog starts at 200 MiB and wants 448: more than its limit of 384, and less than the threshold of twice that.
+// memhog starts at 200 MiB, with a limit of 384. In place it wants 896, which takes two raises, to 768 and 1536; by
+// rollout 448, which takes one, and which each new Pod starts to grow to anew.
 const (
-	startMiB   = 200
-	ceilingMiB = 448
+	startMiB          = 200
+	ceilingMiB        = 896
+	rolloutCeilingMiB = 448
 )
+
+// raises is how often memhog is raised on its way to its ceiling.
+func (o *options) raises() int {
+	if o.inPlace() {
+		return 2
+	}
+	return 1
+}
+
+// ceiling is where memhog's growth ends, in MiB.
+func (o *options) ceiling() float64 {
+	if o.inPlace() {
+		return ceilingMiB
+	}
+	return rolloutCeilingMiB
+}
 
 // namespace is where memhog lives, and ownerLabel marks it as the demo's, which may delete it.
 const (
@@ -51,7 +69,7 @@ func (s *stage) memhog() (*unstructured.Unstructured, error) {
 		return nil, err
 	}
 	for name, value := range map[string]float64{
-		"MEMHOG_START_MIB": startMiB, "MEMHOG_RATE_MIB_PER_SECOND": s.rate, "MEMHOG_CEILING_MIB": ceilingMiB,
+		"MEMHOG_START_MIB": startMiB, "MEMHOG_RATE_MIB_PER_SECOND": s.rate, "MEMHOG_CEILING_MIB": s.ceiling(),
 	} {
 		if err := install.SetEnv(memhog, containerName, name, strconv.FormatFloat(value, 'f', -1, 64)); err != nil {
 			return nil, err

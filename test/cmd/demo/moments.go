@@ -10,30 +10,47 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// moments marks, with vertical lines, when the threshold was crossed, when the Deployment was raised, and when the new
-// Pod was Ready. They can be less than a second apart, so each line is higher than the one before it, and has its label
-// at its top, where no other line is in the way.
+// moment is a time that the chart marks.
+type moment struct {
+	at   time.Time
+	text string
+}
+
+// moments lists what matters of a raise: when the threshold was crossed, unless the raise came first, when the new size
+// was asked for, and when it was there. In place the last two are one mark, which a reader could not tell apart.
+func (r *record) moments(x raise) []moment {
+	var list []moment
+	if !x.foreseen() {
+		list = append(list, moment{x.crossed, fmt.Sprintf("crossed %.4g %%", 100*r.threshold)})
+	}
+	if r.inPlace {
+		return append(list, moment{x.done, fmt.Sprintf("resized in place to %.0f MiB", x.to.limitMiB())})
+	}
+	list = append(list, moment{x.decided, "Deployment raised"}, moment{x.done, "new Pod Ready"})
+	if x.foreseen() {
+		list = append(list, moment{x.crossed, fmt.Sprintf("crossed %.4g %%", 100*r.threshold)})
+	}
+	return list
+}
+
+// moments marks what matters of each raise with vertical lines. They can be less than a second apart, so each line of a
+// raise is higher than the one before it, and has its label at its top, where no other line is in the way.
 func (c *chart) moments() error {
-	o := c.record.outcome()
-	for i, moment := range []struct {
-		at   time.Time
-		text string
-	}{
-		{o.crossed, fmt.Sprintf("crossed %.4g %%", 100*c.record.threshold)},
-		{o.decided, "Deployment raised"},
-		{o.ready, "new Pod Ready"},
-	} {
-		if moment.at.IsZero() {
-			continue
-		}
-		x, top := c.seconds(moment.at), c.top*(0.56+0.06*float64(i))
-		foot := c.record.threshold * c.record.before.limitMiB()
-		style := draw.LineStyle{Color: grey, Width: vg.Points(1)}
-		if err := c.line(plotter.XYs{{X: x, Y: foot}, {X: x, Y: top}}, style, ""); err != nil {
-			return err
-		}
-		if err := c.label(x, top, fmt.Sprintf("%s, %.1f s", moment.text, x)); err != nil {
-			return err
+	for _, x := range c.record.outcome().raises {
+		foot, top := c.record.threshold*x.from.limitMiB(), x.from.limitMiB()+0.12*c.top
+		for _, moment := range c.record.moments(x) {
+			if moment.at.IsZero() {
+				continue
+			}
+			at := c.seconds(moment.at)
+			style := draw.LineStyle{Color: grey, Width: vg.Points(1)}
+			if err := c.line(plotter.XYs{{X: at, Y: foot}, {X: at, Y: top}}, style, ""); err != nil {
+				return err
+			}
+			if err := c.label(at, top, fmt.Sprintf("%s, %.1f s", moment.text, at)); err != nil {
+				return err
+			}
+			top += 0.06 * c.top
 		}
 	}
 	return nil

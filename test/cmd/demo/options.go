@@ -12,7 +12,8 @@ import (
 // options are what the environment, and the flags, say about the story.
 type options struct {
 	prometheus      bool    // the operator reads Prometheus, not the kubelet
-	keep            bool    // leave everything in place at the end
+	keep            bool    // leave everything as it is at the end
+	strategy        string  // of the AppMonitor, or "" to apply it as it is: in place
 	rate            float64 // MiB per second
 	ownCluster      bool    // KUBECONFIG is set
 	operatorImage   string  // images that are there already; needed on one's own cluster
@@ -24,12 +25,22 @@ type options struct {
 	chart    string        // path of the PNG, relative to the repository's root
 }
 
+// The growth of memhog, in MiB per second. A rollout needs the time in which the new Pod starts, and there is one.
+const (
+	defaultRate        = 4
+	defaultRolloutRate = 2
+)
+
+// inPlace is true for the story in which nothing is restarted.
+func (o *options) inPlace() bool { return o.strategy != "Rollout" }
+
 // usageText ends what -help prints.
 const usageText = `
 Environment:
   METRICS=prometheus   let the operator read a real Prometheus instead of the kubelet
+  STRATEGY=Rollout     grow by the Deployment's rolling update, not in place
   KEEP=1               leave the cluster up at the end, and say how to look around
-  RATE=2               growth of memhog in MiB per second, 0.1 to 4096
+  RATE=4               growth of memhog in MiB per second, 0.1 to 4096; with STRATEGY=Rollout 2
   KUBECONFIG           use this cluster instead of starting one; then also needed:
   IMG, MEMHOG_IMG      images of the operator and of memhog that it can pull
   PROMETHEUS_IMG       image of Prometheus that it can pull, for METRICS=prometheus
@@ -37,7 +48,6 @@ Environment:
 
 func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string) (options, error) {
 	o := options{
-		rate:            2,
 		ownCluster:      getenv("KUBECONFIG") != "",
 		operatorImage:   getenv("IMG"),
 		memhogImage:     getenv("MEMHOG_IMG"),
@@ -77,12 +87,8 @@ func (o *options) readEnv(getenv func(string) string) error {
 			return fmt.Errorf("KEEP is %q, but must be 1 or 0", keep)
 		}
 	}
-	if rate := getenv("RATE"); rate != "" {
-		var err error
-		// The comparison is written so that NaN fails it.
-		if o.rate, err = strconv.ParseFloat(rate, 64); err != nil || !(o.rate >= 0.1 && o.rate <= 4096) {
-			return fmt.Errorf("RATE is %q, but must be a number from 0.1 to 4096 (MiB/s)", rate)
-		}
+	if err := o.readGrowth(getenv); err != nil {
+		return err
 	}
 	if !o.ownCluster {
 		return nil
@@ -94,6 +100,26 @@ func (o *options) readEnv(getenv func(string) string) error {
 	}
 	if o.prometheus && o.prometheusImage == "" {
 		return errors.New("KUBECONFIG names your own cluster, so set PROMETHEUS_IMG to an image that it can pull (see -help)")
+	}
+	return nil
+}
+
+// readGrowth reads how memhog grows, and how it is given what it needs.
+func (o *options) readGrowth(getenv func(string) string) error {
+	switch o.strategy = getenv("STRATEGY"); o.strategy {
+	case "", "Auto", "InPlace", "Rollout":
+	default:
+		return fmt.Errorf("STRATEGY is %q, but must be Auto, InPlace or Rollout", o.strategy)
+	}
+	if o.rate = defaultRate; !o.inPlace() {
+		o.rate = defaultRolloutRate
+	}
+	if rate := getenv("RATE"); rate != "" {
+		var err error
+		// The comparison is written so that NaN fails it.
+		if o.rate, err = strconv.ParseFloat(rate, 64); err != nil || !(o.rate >= 0.1 && o.rate <= 4096) {
+			return fmt.Errorf("RATE is %q, but must be a number from 0.1 to 4096 (MiB/s)", rate)
+		}
 	}
 	return nil
 }

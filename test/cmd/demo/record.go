@@ -20,7 +20,8 @@ type sample struct {
 // podRecord is what was seen of one Pod.
 type podRecord struct {
 	name  string
-	size  size
+	asked course    // what its spec asks for
+	held  course    // what it has: what its spec asked for at first, and then what the kubelet says is in force
 	ready time.Time // when it was first seen Ready
 	gone  time.Time // when it was seen to be deleted
 	// own is memhog's resident memory as it logs it every second, which is the freshest there is.
@@ -41,26 +42,28 @@ type news struct {
 type record struct {
 	begin     time.Time // when the Deployment was applied
 	end       time.Time // when there was nothing more to see
-	before    size
-	goal      size
-	threshold float64 // as a fraction of the limit
-	reader    string  // who reads the kubelet's samples for the operator
+	inPlace   bool      // the Pod is to be resized, and the Deployment left as it is
+	plan      []size    // the size before, and what it is to be raised to, one after the other
+	threshold float64   // as a fraction of the limit
+	reader    string    // who reads the kubelet's samples for the operator
 
-	decided time.Time // when the Deployment's template was first seen with another size
-	settled size      // the newest size of the template
-	news    []news
-	pods    []*podRecord // in the order of appearance
+	template course // what the Deployment's template asks for
+	news     []news
+	pods     []*podRecord // in the order of appearance
 
 	firstRevision, revision int
 	oomKilled               map[string]bool // by container ID
 }
 
-func newRecord(begin time.Time, before, goal size, threshold float64) *record {
+func newRecord(begin time.Time, inPlace bool, threshold float64, plan ...size) *record {
 	return &record{
-		begin: begin, before: before, goal: goal, threshold: threshold, reader: "the operator",
-		settled: before, oomKilled: map[string]bool{},
+		begin: begin, inPlace: inPlace, plan: plan, threshold: threshold, reader: "the operator",
+		template: course{{begin, plan[0]}}, oomKilled: map[string]bool{},
 	}
 }
+
+// goal is the size that the story ends with.
+func (r *record) goal() size { return r.plan[len(r.plan)-1] }
 
 func (r *record) tell(at time.Time, format string, args ...any) {
 	r.news = append(r.news, news{at, fmt.Sprintf(format, args...)})
@@ -68,12 +71,9 @@ func (r *record) tell(at time.Time, format string, args ...any) {
 
 // sawDeployment takes note of a new size and of a new revision, which stands for a rollout.
 func (r *record) sawDeployment(at time.Time, d *appsv1.Deployment) {
-	if now := sizeIn(d.Spec.Template.Spec.Containers); now != r.settled {
-		r.tell(at, "Deployment/%s now asks for %s, not %s", d.Name, now, r.settled)
-		r.settled = now
-		if r.decided.IsZero() {
-			r.decided = at
-		}
+	last := r.template.at(at)
+	if now := sizeIn(d.Spec.Template.Spec.Containers); r.template.add(at, now) {
+		r.tell(at, "Deployment/%s now asks for %s, not %s", d.Name, now, last)
 	}
 	revision, err := strconv.Atoi(d.Annotations["deployment.kubernetes.io/revision"])
 	if err != nil {
@@ -85,13 +85,18 @@ func (r *record) sawDeployment(at time.Time, d *appsv1.Deployment) {
 	r.revision = max(r.revision, revision)
 }
 
-// sawPod takes note of readiness, restarts and OOM kills.
+// sawPod takes note of sizes, readiness, restarts and OOM kills.
 func (r *record) sawPod(at time.Time, p *corev1.Pod) {
+	asks := sizeIn(p.Spec.Containers)
 	pod := r.pod(p.Name)
 	if pod == nil {
-		pod = &podRecord{name: p.Name, size: sizeIn(p.Spec.Containers)}
+		pod = &podRecord{name: p.Name, held: course{{at, asks}}}
 		r.pods = append(r.pods, pod)
-		r.tell(at, "Pod/%s created with %s", p.Name, pod.size)
+		r.tell(at, "Pod/%s created with %s", p.Name, asks)
+	}
+	pod.asked.add(at, asks)
+	if has, known := sizeInForce(p); known && pod.held.add(at, has) {
+		r.tell(at, "Pod/%s now has %s, in place", p.Name, has)
 	}
 	if pod.ready.IsZero() && isReady(p) {
 		pod.ready = at
@@ -171,22 +176,33 @@ func (r *record) serving(at time.Time) *podRecord {
 	return nil
 }
 
-// service is a time during which a Pod was the one that serves.
+// service is a time during which a Pod of a size was the one that served.
 type service struct {
 	pod      *podRecord
+	size     size
 	from, to time.Time
 }
 
-// served lists who served when, from the beginning to end.
+// served lists who served when and with which size, from the beginning to end.
 func (r *record) served(end time.Time) []service {
 	var list []service
 	for i, pod := range r.pods {
-		switch {
-		case i == 0:
-			list = append(list, service{pod, r.begin, end})
-		case !pod.ready.IsZero():
-			list[len(list)-1].to = pod.ready
-			list = append(list, service{pod, pod.ready, end})
+		from := pod.ready
+		if i == 0 {
+			from = r.begin
+		}
+		if from.IsZero() {
+			continue
+		}
+		if i > 0 {
+			list[len(list)-1].to = from
+		}
+		list = append(list, service{pod, pod.held.at(from), from, end})
+		for _, s := range pod.held[1:] {
+			if s.at.After(from) && !s.at.After(end) {
+				list[len(list)-1].to = s.at
+				list = append(list, service{pod, s.size, s.at, end})
+			}
 		}
 	}
 	return list

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -15,6 +16,7 @@ var (
 	begin  = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	before = size{256 * mib, 384 * mib}
 	goal   = size{512 * mib, 768 * mib}
+	twice  = size{1024 * mib, 1536 * mib}
 )
 
 func after(seconds float64) time.Time {
@@ -51,7 +53,7 @@ func containersOf(s size) []corev1.Container {
 
 // rescued is the record of a rescue: 2 MiB/s from 203 MiB, decided at 52 s, the new Pod Ready at 54.5 s.
 func rescued() *record {
-	r := newRecord(begin, before, goal, 0.75)
+	r := newRecord(begin, false, 0.75, before, goal)
 	r.sawDeployment(after(0), deployment(before, "1"))
 	r.sawPod(after(0.5), pod("memhog-old", before, false))
 	r.sawPod(after(2), pod("memhog-old", before, true))
@@ -83,6 +85,56 @@ func rescued() *record {
 	return r
 }
 
+// holding makes a Pod that asks for one size, and of which the kubelet says that it has another.
+func holding(asks, has size) *corev1.Pod {
+	p := pod("memhog-1", asks, true)
+	resources := containersOf(has)[0].Resources
+	p.Status.ContainerStatuses[0] = corev1.ContainerStatus{
+		Name: containerName, Resources: &resources, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+	}
+	return p
+}
+
+// resized is the record of a rescue in place: 10 MiB/s from 200 MiB, raised at 10 s after the threshold, and at 30 s
+// before it.
+func resized() *record {
+	r := newRecord(begin, true, 0.75, before, goal, twice)
+	r.sawDeployment(after(0), deployment(before, "1"))
+	r.sawPod(after(0.5), pod("memhog-1", before, false))
+	r.sawPod(after(1), holding(before, before))
+	for second := 1.0; second < 60; second++ {
+		r.sawOwn("memhog-1", sample{after(second), 200 + 10*second})
+	}
+	r.sawKubelet("memhog-1", sample{after(9), 290})
+	r.sawPod(after(10), holding(goal, before))
+	r.sawPod(after(10.04), holding(goal, goal))
+	r.sawPod(after(30), holding(twice, goal))
+	r.sawPod(after(30.06), holding(twice, twice))
+	r.end = after(60)
+	return r
+}
+
+func TestOutcomeOfARescueInPlace(t *testing.T) {
+	r := resized()
+	o := r.outcome()
+	want := "memhog rescued: 256Mi/384Mi → 512Mi/768Mi (crossing → decision 1.2 s; decision → in force 40 ms)" +
+		" → 1Gi/1536Mi (foreseen before the threshold was reached; decision → in force 60 ms)" +
+		"; OOM kills 0; restarts 0; rollouts 0"
+	if got := o.String(); got != want {
+		t.Errorf("outcome\n%s\nwant\n%s", got, want)
+	}
+	if err := o.verdict(); err != nil || !r.finished() {
+		t.Errorf("verdict: %v; finished: %v", err, r.finished())
+	}
+	var limits []float64
+	for _, s := range r.served(r.end) {
+		limits = append(limits, s.size.limitMiB(), s.from.Sub(begin).Seconds(), s.to.Sub(begin).Seconds())
+	}
+	if diff := cmp.Diff([]float64{384, 0, 10.04, 768, 10.04, 30.06, 1536, 30.06, 60}, limits); diff != "" {
+		t.Errorf("limits, from, to (-want +got):\n%s", diff)
+	}
+}
+
 func TestOutcomeOfARescue(t *testing.T) {
 	r := rescued()
 	if !r.finished() {
@@ -90,15 +142,15 @@ func TestOutcomeOfARescue(t *testing.T) {
 	}
 	o := r.outcome()
 	// 287 MiB at 44 s and 289 MiB at 45 s.
-	if want := after(44.5); !o.crossed.Equal(want) {
-		t.Errorf("crossed at %v, want %v", o.crossed, want)
+	if want := after(44.5); !o.raises[0].crossed.Equal(want) {
+		t.Errorf("crossed at %v, want %v", o.raises[0].crossed, want)
 	}
-	want := "memhog rescued: 256Mi/384Mi → 512Mi/768Mi; crossing → decision 7.5 s, → new Pod Ready 10.0 s; " +
+	want := "memhog rescued: 256Mi/384Mi → 512Mi/768Mi (crossing → decision 7.5 s; decision → new Pod Ready 2.5 s); " +
 		"OOM kills 0; restarts 0; rollouts 1"
 	if got := o.String(); got != want {
 		t.Errorf("outcome\n%s\nwant\n%s", got, want)
 	}
-	if err := o.verdict(goal); err != nil {
+	if err := o.verdict(); err != nil {
 		t.Errorf("verdict: %v", err)
 	}
 }
@@ -111,13 +163,13 @@ func TestVerdictNamesWhatIsMissing(t *testing.T) {
 	}{
 		{
 			reason: "nothing happened",
-			record: func() *record { return newRecord(begin, before, goal, 0.75) },
+			record: func() *record { return newRecord(begin, false, 0.75, before, goal) },
 			want:   "memhog's memory never reached the threshold",
 		},
 		{
 			reason: "the threshold was reached, and the operator slept",
 			record: func() *record {
-				r := newRecord(begin, before, goal, 0.75)
+				r := newRecord(begin, false, 0.75, before, goal)
 				r.sawPod(after(1), pod("a", before, true))
 				r.sawOwn("a", sample{after(2), 300})
 				return r
@@ -131,7 +183,8 @@ func TestVerdictNamesWhatIsMissing(t *testing.T) {
 				r.sawDeployment(after(58), deployment(size{1024 * mib, 1536 * mib}, "3"))
 				return r
 			},
-			want: "the Deployment was raised from 256Mi/384Mi to 1Gi/1536Mi, not to 512Mi/768Mi\nthere were 2 rollouts, not one",
+			want: "the Deployment was raised 256Mi/384Mi → 512Mi/768Mi → 1Gi/1536Mi, not 256Mi/384Mi → 512Mi/768Mi\n" +
+				"there were 2 rollouts, not one",
 		},
 		{
 			reason: "the new Pod never became Ready",
@@ -141,6 +194,43 @@ func TestVerdictNamesWhatIsMissing(t *testing.T) {
 				return r
 			},
 			want: "the Deployment was raised to 512Mi/768Mi, but no new Pod became Ready",
+		},
+		{
+			reason: "the second raise in place did not come",
+			record: func() *record {
+				r := resized()
+				r.pods[0].asked, r.pods[0].held = r.pods[0].asked[:2], r.pods[0].held[:2]
+				return r
+			},
+			want: "the Pod was raised 256Mi/384Mi → 512Mi/768Mi, and not to 1Gi/1536Mi",
+		},
+		{
+			reason: "the kubelet did not follow",
+			record: func() *record {
+				r := resized()
+				r.pods[0].held = r.pods[0].held[:2]
+				return r
+			},
+			want: "the Pod was raised to 1Gi/1536Mi, but the kubelet did not put it in force",
+		},
+		{
+			reason: "the Pod was replaced, although it need not have been",
+			record: func() *record {
+				r := resized()
+				r.sawDeployment(after(31), deployment(before, "2"))
+				r.sawPod(after(31), pod("memhog-2", before, true))
+				return r
+			},
+			want: "the Deployment was rolled out once",
+		},
+		{
+			reason: "the Pod died",
+			record: func() *record {
+				r := resized()
+				r.sawPod(after(31), pod("memhog-2", before, true))
+				return r
+			},
+			want: "there were 2 Pods, not one",
 		},
 		{
 			reason: "the kernel was faster",
@@ -162,7 +252,7 @@ func TestVerdictNamesWhatIsMissing(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.reason, func(t *testing.T) {
-			err := test.record().outcome().verdict(goal)
+			err := test.record().outcome().verdict()
 			if err == nil || err.Error() != test.want {
 				t.Errorf("verdict\n%v\nwant\n%s", err, test.want)
 			}
@@ -221,12 +311,13 @@ func TestSizeTimesRoundsUpToMi(t *testing.T) {
 }
 
 func TestARescueMayComeBeforeTheThreshold(t *testing.T) {
-	o := outcome{from: before, to: goal, decided: after(40), ready: after(42.5), rollouts: 1}
-	want := "memhog rescued: 256Mi/384Mi → 512Mi/768Mi; foreseen before the threshold was reached; " +
-		"decision → new Pod Ready 2.5 s; OOM kills 0; restarts 0; rollouts 1"
+	foreseen := raise{from: before, to: goal, decided: after(40), done: after(42.5)}
+	want := "memhog rescued: 256Mi/384Mi → 512Mi/768Mi (foreseen before the threshold was reached; " +
+		"decision → new Pod Ready 2.5 s); OOM kills 0; restarts 0; rollouts 1"
 	for _, crossed := range []time.Time{{}, after(41)} {
-		o.crossed = crossed
-		if err := o.verdict(goal); err != nil {
+		foreseen.crossed = crossed
+		o := outcome{raises: []raise{foreseen}, asked: []size{before, goal}, pods: 2, rollouts: 1}
+		if err := o.verdict(); err != nil {
 			t.Errorf("verdict: %v", err)
 		}
 		if got := o.String(); got != want {

@@ -21,7 +21,7 @@ type step struct {
 	do       func(context.Context) error
 }
 
-// rescue is the story of a rolling redeploy.
+// rescue is the story: in place, or by a rolling update.
 func (s *stage) rescue() []step {
 	steps := []step{
 		{"Build the images", s.buildImages},
@@ -150,7 +150,7 @@ func (s *stage) installOperator(ctx context.Context) error {
 	return operator.Install(ctx, s.client, patience)
 }
 
-// applyMonitor applies the ancestor's AppMonitor, unchanged.
+// applyMonitor applies the ancestor's AppMonitor: unchanged, unless a strategy was asked for.
 func (s *stage) applyMonitor(ctx context.Context) error {
 	objects, err := install.Render(filepath.Join(s.root, "config", "samples"))
 	if err != nil {
@@ -158,6 +158,11 @@ func (s *stage) applyMonitor(ctx context.Context) error {
 	}
 	for _, object := range objects {
 		object.SetNamespace(namespace)
+		if object.GetKind() == "AppMonitor" && s.strategy != "" {
+			if err := unstructured.SetNestedField(object.Object, s.strategy, "spec", "strategy"); err != nil {
+				return fmt.Errorf("AppMonitor %q: %w", object.GetName(), err)
+			}
+		}
 	}
 	if err := s.apply(ctx, append([]*unstructured.Unstructured{namespaceObject()}, objects...)...); err != nil {
 		return err
@@ -191,7 +196,11 @@ func (s *stage) watchMemhog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.record = newRecord(begin, before, before.times(s.monitor.multiplier), s.monitor.threshold/100)
+	sizes := []size{before}
+	for i := range s.raises() {
+		sizes = append(sizes, sizes[i].times(s.monitor.multiplier))
+	}
+	s.record = newRecord(begin, s.inPlace(), s.monitor.threshold/100, sizes...)
 	if s.prometheus {
 		s.record.reader = "Prometheus"
 	}

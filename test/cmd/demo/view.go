@@ -55,13 +55,13 @@ func usageLine(r *record, now time.Time) string {
 	if pod == nil {
 		return "no Pod yet"
 	}
+	limit := pod.held.at(now).limitMiB()
 	used, found := latest(pod.own, now)
 	if !found {
-		return fmt.Sprintf("Pod/%s is starting, limit %.0f MiB", pod.name, pod.size.limitMiB())
+		return fmt.Sprintf("Pod/%s is starting, limit %.0f MiB", pod.name, limit)
 	}
-	line := fmt.Sprintf("memhog uses %.1f MiB of %.0f MiB, %.1f %%",
-		used.mib, pod.size.limitMiB(), 100*used.mib/pod.size.limitMiB())
-	if used.mib >= r.threshold*pod.size.limitMiB() {
+	line := fmt.Sprintf("memhog uses %.1f MiB of %.0f MiB, %.1f %%", used.mib, limit, 100*used.mib/limit)
+	if used.mib >= r.threshold*limit {
 		line += fmt.Sprintf(", above the threshold of %.4g %%", 100*r.threshold)
 	}
 	return line
@@ -105,7 +105,7 @@ func frame(r *record, now time.Time, columns, rows int, color bool) string {
 func graph(r *record, now time.Time, width, height int, color bool) string {
 	used, limit, span := r.series(now, max(width, 20))
 	options := []asciigraph.Option{
-		asciigraph.Height(height), asciigraph.LowerBound(0), asciigraph.UpperBound(r.goal.limitMiB()),
+		asciigraph.Height(height), asciigraph.LowerBound(0), asciigraph.UpperBound(r.goal().limitMiB()),
 		asciigraph.XAxisRange(0, span.Seconds()), asciigraph.XAxisTickCount(5),
 		asciigraph.XAxisValueFormatter(func(v float64) string { return fmt.Sprintf("%.0f s", v) }),
 		asciigraph.YAxisValueFormatter(func(v float64) string { return fmt.Sprintf("%4.0f MiB", v) }),
@@ -127,7 +127,7 @@ func (r *record) series(now time.Time, steps int) (used, limit []float64, span t
 		at := r.begin.Add(span * time.Duration(i) / time.Duration(steps-1))
 		u, l := math.NaN(), math.NaN()
 		if pod := r.serving(at); pod != nil && !at.After(now) {
-			l = pod.size.limitMiB()
+			l = pod.held.at(at).limitMiB()
 			if s, found := latest(pod.own, at); found {
 				u = s.mib
 			}

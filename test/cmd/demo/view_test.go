@@ -44,11 +44,15 @@ func TestFrame(t *testing.T) {
 		"rescued.txt":         {after(60), 100, 40},
 		"small-terminal.txt":  {after(60), 60, 18},
 		"above-threshold.txt": {after(50), 80, 30},
+		"resized.txt":         {after(60), 100, 40},
 	} {
 		t.Run(name, func(t *testing.T) {
 			shown := r
-			if test.now.Equal(begin) {
-				shown = newRecord(begin, before, goal, 0.75)
+			switch name {
+			case "before-any-pod.txt":
+				shown = newRecord(begin, false, 0.75, before, goal)
+			case "resized.txt":
+				shown = resized()
 			}
 			text := frame(shown, test.now, test.columns, test.rows, false)
 			for line := range strings.Lines(text) {

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// page and picture are what a result is written into.
+const (
+	page    = "in-place.md"
+	picture = "in-place-latency.svg"
+)
+
+// quantile is the value that a part of the sorted values does not exceed, by the nearest rank: the 0.99 quantile of 50 values
+// is the 50th.
+func quantile(sorted []time.Duration, part float64) time.Duration {
+	return sorted[max(0, int(math.Ceil(part*float64(len(sorted))))-1)]
+}
+
+// milliseconds is a duration as the tables have it.
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.0f ms", float64(d)/float64(time.Millisecond))
+}
+
+// report prints what was measured and, where there is a folder for it, writes it into the documentation.
+func report(took []time.Duration, folder string) error {
+	table := fmt.Sprintf(`| resizes | median | p90 | p99 | slowest |
+| --- | --- | --- | --- | --- |
+| %d | %s | %s | %s | %s |
+`, len(took), milliseconds(quantile(took, 0.5)), milliseconds(quantile(took, 0.9)), milliseconds(quantile(took, 0.99)),
+		milliseconds(took[len(took)-1]))
+	fmt.Printf("from the operator's decision to the limit in the container's cgroup, %d containers, %d processors:\n%s",
+		growers, runtime.NumCPU(), table)
+	if folder == "" {
+		return nil
+	}
+	return errors.Join(document(filepath.Join(folder, page), table), drawLatencies(took, filepath.Join(folder, picture)))
+}
+
+// document writes a table into the page, where the last one stands.
+func document(path, table string) error {
+	before, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	const begin, end = "<!-- measured -->\n", "<!-- end of measured -->"
+	head, rest, found := strings.Cut(string(before), begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		return fmt.Errorf("%s: no lines %q and %q, in this order", path, strings.TrimSpace(begin), end)
+	}
+	return os.WriteFile(path, []byte(head+begin+table+end+tail), 0o644)
+}
+
+// drawLatencies draws which part of the resizes was through after how long.
+func drawLatencies(took []time.Duration, path string) error {
+	const width, height = 18 * vg.Centimeter, 8 * vg.Centimeter
+	p := plot.New()
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
+	for _, style := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
+		size := style.Font.Size
+		style.Font = sans
+		style.Font.Size = size
+	}
+	p.BackgroundColor = color.White
+	p.Title.Text = "From the decision to the limit in the cgroup"
+	p.X.Label.Text, p.Y.Label.Text = "milliseconds", "resizes that were through (%)"
+	p.X.Min, p.Y.Min, p.Y.Max = 0, 0, 100
+	points := plotter.XYs{{X: 0, Y: 0}}
+	for i, d := range took {
+		x := float64(d) / float64(time.Millisecond)
+		points = append(points,
+			plotter.XY{X: x, Y: 100 * float64(i) / float64(len(took))}, plotter.XY{X: x, Y: 100 * float64(i+1) / float64(len(took))})
+	}
+	line, err := plotter.NewLine(points)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	line.LineStyle = draw.LineStyle{Color: color.RGBA{R: 0x1f, G: 0x6f, B: 0xc4, A: 0xff}, Width: vg.Points(2)}
+	p.Add(plotter.NewGrid(), line)
+	canvas := vgsvg.New(width, height)
+	const margin = 8
+	p.Draw(draw.Crop(draw.New(canvas), margin, -margin, margin, -margin))
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = canvas.WriteTo(file)
+	return errors.Join(err, file.Close())
+}
