@@ -125,9 +125,9 @@ verify: ## Regenerate everything, lint, build every folder of config, then fail 
 	echo "make verify: nothing differs"
 
 .PHONY: config
-config: ## Build every folder of config with kustomize, to see that it can be.
+config: ## Build every folder of config with kustomize, to see that it can be; components as part of what uses them.
 	@kustomize=$$($(TOOL) path kustomize)
-	for folder in $$(find config -name kustomization.yaml -printf '%h\n' | sort); do
+	for folder in $$(find config -name kustomization.yaml -exec grep -L '^kind: Component$$' {} + | xargs dirname | sort); do
 		echo "kustomize build $$folder"
 		"$$kustomize" build "$$folder" >/dev/null
 	done

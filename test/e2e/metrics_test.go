@@ -43,8 +43,9 @@ func TestMetricsAreForThoseWhoMayReadThem(t *testing.T) {
 func TestPromtoolHasNothingToSayAboutTheMetrics(t *testing.T) {
 	s := tell(t)
 	// So that every metric has a series.
-	s.sampleMonitor()
-	memhog(s).Holds(300).Deploy().BecomesSized("512Mi/768Mi")
+	johnny := s.sampleMonitor()
+	memhog(s).Holds(300).Deploy().Stays().BecomesSized("512Mi/768Mi")
+	johnny.HasRaised(1)
 
 	token, err := env.token(t.Context(), metricsReader)
 	must(t, err)
@@ -57,7 +58,7 @@ func TestPromtoolHasNothingToSayAboutTheMetrics(t *testing.T) {
 		"memhog_decisions_total", "memhog_changes_total", "memhog_change_failures_total", "memhog_watched_pods",
 		"memhog_held_containers", "memhog_sample_age_seconds", "memhog_source_reads_total",
 		"memhog_source_read_duration_seconds", "memhog_source_last_success_timestamp_seconds",
-		"memhog_source_failing_nodes",
+		"memhog_source_failing_nodes", "memhog_resize_duration_seconds",
 	} {
 		if !bytes.Contains(body, []byte("\n"+name)) {
 			t.Errorf("there is no metric %s", name)

@@ -26,8 +26,9 @@ func TestAPodWithoutAnnotationIsLeftAlone(t *testing.T) {
 	stranger := memhog(s).Named("stranger").Unannotated().Grows(10).From(200).To(330).Deploy()
 	hog := memhog(s).Named("volunteer").Grows(10).From(200).To(330).Deploy()
 
+	pod := hog.Stays()
 	stranger.Reaches(330) // 86 % of its limit
-	hog.BecomesSized("512Mi/768Mi")
+	pod.BecomesSized("512Mi/768Mi")
 	monitor.IsWatching(1)
 	s.IsDecided("Normal", 2)
 	stranger.IsUntouched()

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
@@ -19,9 +20,15 @@ import (
 // monitor creates the AppMonitor of the operator's documentation.
 func (s *story) monitor(namespace string) *v1.AppMonitor {
 	s.t.Helper()
+	return s.monitorBy(namespace, v1.StrategyAuto)
+}
+
+// monitorBy creates the same with a strategy.
+func (s *story) monitorBy(namespace string, strategy v1.Strategy) *v1.AppMonitor {
+	s.t.Helper()
 	m := &v1.AppMonitor{
 		ObjectMeta: metav1.ObjectMeta{Name: "johnny-cache", Namespace: namespace},
-		Spec:       v1.AppMonitorSpec{MemThresholdPercent: 75, MemMultiplier: 2},
+		Spec:       v1.AppMonitorSpec{MemThresholdPercent: 75, MemMultiplier: 2, Strategy: strategy},
 	}
 	s.create(m)
 	return m
@@ -41,8 +48,14 @@ func (s *story) isReady(m *v1.AppMonitor) {
 	})
 }
 
-// hog applies the workload of config/samples, growing by so many MiB a second from so many MiB.
+// hog applies the workload of config/samples, growing by so many MiB a second from so many MiB to 448.
 func (s *story) hog(namespace string, from, rate int) *appsv1.Deployment {
+	s.t.Helper()
+	return s.hogTo(namespace, from, rate, 448)
+}
+
+// hogTo is the same with an end of one's own.
+func (s *story) hogTo(namespace string, from, rate, to int) *appsv1.Deployment {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join(env.root, "config", "samples", "memhog_deployment.yaml"))
 	must(s.t, err)
@@ -55,6 +68,8 @@ func (s *story) hog(namespace string, from, rate int) *appsv1.Deployment {
 			e.Value = strconv.Itoa(from)
 		case "MEMHOG_RATE_MIB_PER_SECOND":
 			e.Value = strconv.Itoa(rate)
+		case "MEMHOG_CEILING_MIB":
+			e.Value = strconv.Itoa(to)
 		}
 	}
 	s.create(d)
@@ -104,4 +119,86 @@ func (s *story) rolledOutOnce(d *appsv1.Deployment, limit string) {
 			}
 		}
 	}
+}
+
+// pod is the only one of a Deployment that is not about to go.
+func (s *story) pod(ctx context.Context, d *appsv1.Deployment) (*corev1.Pod, error) {
+	var pods corev1.PodList
+	if err := env.client.List(ctx, &pods, client.InNamespace(d.Namespace), client.MatchingLabels(d.Spec.Selector.MatchLabels)); err != nil {
+		return nil, err
+	}
+	var there []*corev1.Pod
+	for i := range pods.Items {
+		if pods.Items[i].DeletionTimestamp == nil {
+			there = append(there, &pods.Items[i])
+		}
+	}
+	if len(there) != 1 {
+		return nil, fmt.Errorf("%s has %d Pods", d.Name, len(there))
+	}
+	return there[0], nil
+}
+
+// hasInPlace waits until the kubelet has given the Deployment's Pod a limit, and checks that this was done in place: nothing
+// was restarted, and the Deployment is still as it was created. It returns the Pod.
+func (s *story) hasInPlace(d *appsv1.Deployment, limit string) *corev1.Pod {
+	s.t.Helper()
+	var pod *corev1.Pod
+	s.awaits(d.Namespace+"/"+d.Name+" has "+limit+" in place", func(ctx context.Context) error {
+		var err error
+		if pod, err = s.pod(ctx, d); err != nil {
+			return err
+		}
+		for _, c := range pod.Status.ContainerStatuses {
+			if c.Resources != nil && c.Resources.Limits.Memory().String() == limit && pod.Status.Phase == corev1.PodRunning {
+				return nil
+			}
+		}
+		return fmt.Errorf("Pod %s asks for %s, and its status is %+v", pod.Name,
+			pod.Spec.Containers[0].Resources.Limits.Memory(), pod.Status.ContainerStatuses)
+	})
+	if restarts := pod.Status.ContainerStatuses[0].RestartCount; restarts > 0 {
+		s.t.Errorf("Pod %s was restarted %d times", pod.Name, restarts)
+	}
+	now := d.DeepCopy()
+	s.get(now)
+	if now.Generation != d.Generation || limitOf(now) != limitOf(d) {
+		s.t.Errorf("%s is of generation %d with %s, want %d with %s: untouched",
+			d.Name, now.Generation, limitOf(now), d.Generation, limitOf(d))
+	}
+	return pod
+}
+
+// hasLearned waits until the Deployment's durable size is this.
+func (s *story) hasLearned(d *appsv1.Deployment, want string) {
+	s.t.Helper()
+	s.awaits(d.Name+" has learned "+want, func(ctx context.Context) error {
+		now := d.DeepCopy()
+		if err := env.client.Get(ctx, keyOf(d), now); err != nil {
+			return err
+		}
+		if got := now.Annotations[v1.DurableSizeAnnotation]; got != want {
+			return fmt.Errorf("it is %q", got)
+		}
+		return nil
+	})
+}
+
+// isReborn deletes the Deployment's Pod and returns the next one, as it was when it was created.
+func (s *story) isReborn(d *appsv1.Deployment) *corev1.Pod {
+	s.t.Helper()
+	old, err := s.pod(s.t.Context(), d)
+	must(s.t, err)
+	watch, err := env.client.Watch(s.t.Context(), &corev1.PodList{}, client.InNamespace(d.Namespace))
+	must(s.t, err)
+	defer watch.Stop()
+	must(s.t, env.client.Delete(s.t.Context(), old))
+	for event := range watch.ResultChan() {
+		if pod, is := event.Object.(*corev1.Pod); is && pod.UID != old.UID {
+			say("%s has a new Pod", d.Name)
+			return pod
+		}
+	}
+	s.t.Fatalf("%s got no new Pod", d.Name)
+	return nil
 }

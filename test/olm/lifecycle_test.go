@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	apiv1alpha1 "github.com/operator-framework/api/pkg/operators/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,14 +38,19 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	installed.SaysUpgradeable(first, freeToUpgrade)
 	monitor := s.monitor(team)
 	s.isReady(monitor)
+	rolling := s.namespace("rolling")
+	s.isReady(s.monitorBy(rolling, v1.StrategyRollout))
 
-	// From 150 MiB at 3 MiB/s it reaches 75 % of 384Mi after 46 s, which is when the new version comes.
-	hog := s.hog(team, 150, 3)
+	// From 150 MiB at 3 MiB/s it reaches 75 % of 384Mi after 46 s, which is when the new version comes; the one that grows in
+	// place goes on to 75 % of 768Mi, after 142 s.
+	rolled, grown := s.hog(rolling, 150, 3), s.hogTo(team, 150, 3, 800)
 	told := s.watchesUpgradeable(home)
 	catalog.gains(s.next("9.0.1"))
 	installed.IsInstalled("9.0.1")
-	s.isGiven(hog, "768Mi")
-	s.rolledOutOnce(hog, "768Mi")
+	s.isGiven(rolled, "768Mi")
+	s.rolledOutOnce(rolled, "768Mi")
+	same := s.hasInPlace(grown, "768Mi")
+	s.hasLearned(grown, `{"memhog":{"request":"512Mi","limit":"768Mi"}}`)
 	installed.SaysUpgradeable("9.0.1", freeToUpgrade)
 	told.saw(rollingOut)
 	s.isUntouched(monitor)
@@ -55,6 +61,11 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	installed.IsInstalled("9.0.1")
 	installed.Approve(plan)
 	installed.IsInstalled("9.0.2")
+	if now := s.hasInPlace(grown, "1536Mi"); now.UID != same.UID {
+		t.Errorf("the Pod that grew in place is %s, want the one from before the upgrades, %s", now.Name, same.Name)
+	}
+	s.hasLearned(grown, `{"memhog":{"request":"1Gi","limit":"1536Mi"}}`)
+	s.bornWith(grown, "1536Mi") // by the webhook, with OLM's certificate
 
 	// A version that never becomes ready: the one before goes on working.
 	catalog.gains(s.next("9.0.3", probesNothing))
@@ -63,19 +74,30 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	s.hasAPodThatIsNotReady(home)
 	second := s.hog(s.namespace("late"), 280, 2)
 	s.isReady(s.monitor(second.Namespace))
-	s.isGiven(second, "768Mi")
-	s.rolledOutOnce(second, "768Mi")
+	s.hasInPlace(second, "768Mi")
 	if now := s.operatorPod(home); now != old {
 		t.Errorf("the operator's ready Pod is %s, want the one of the version before, %s", now, old)
 	}
 
 	s.isUntouched(monitor)
-	s.rolledOutOnce(hog, "768Mi")
+	s.rolledOutOnce(rolled, "768Mi")
 	installed.Uninstall()
-	s.rolledOutOnce(hog, "768Mi")
-	s.rolledOutOnce(second, "768Mi")
+	s.rolledOutOnce(rolled, "768Mi")
+	s.hasInPlace(second, "768Mi")
 	s.isUntouched(monitor)
 	s.leavesNothing(before)
+	// Nothing is left that could keep a Pod from being created; nor is there anybody who gives it what was learned.
+	s.bornWith(second, "384Mi")
+	s.hasLearned(second, `{"memhog":{"request":"512Mi","limit":"768Mi"}}`)
+}
+
+// bornWith deletes the Deployment's Pod, and checks that the next one is created with a limit.
+func (s *story) bornWith(d *appsv1.Deployment, limit string) {
+	s.t.Helper()
+	if born := s.isReborn(d); born.Spec.Containers[0].Resources.Limits.Memory().String() != limit {
+		s.t.Errorf("Pod %s was created with %s, want %s", born.Name, born.Spec.Containers[0].Resources.Limits.Memory(), limit)
+	}
+	s.hasInPlace(d, limit)
 }
 
 // unpackedFromItsImage checks that OLM read the bundle from its image, by a Job, and not from the catalog.
@@ -193,7 +215,7 @@ func TestInstallModes(t *testing.T) {
 			}
 			for _, namespace := range mode.watches {
 				s.isReady(s.monitor(namespace))
-				s.isGiven(s.hog(namespace, 290, 0), "768Mi")
+				s.hasInPlace(s.hog(namespace, 290, 0), "768Mi")
 			}
 			for _, m := range ignored {
 				s.get(m)
@@ -215,6 +237,7 @@ func (s *story) objects(ctx context.Context) map[string]bool {
 		"rbac.authorization.k8s.io/v1/Role", "rbac.authorization.k8s.io/v1/RoleBinding",
 		"rbac.authorization.k8s.io/v1/ClusterRole", "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
 		"networking.k8s.io/v1/NetworkPolicy", "coordination.k8s.io/v1/Lease",
+		"admissionregistration.k8s.io/v1/MutatingWebhookConfiguration",
 		"operators.coreos.com/v2/OperatorCondition", "operators.coreos.com/v1alpha1/InstallPlan",
 		"operators.coreos.com/v1alpha1/ClusterServiceVersion", "operators.coreos.com/v1alpha1/Subscription",
 	} {
