@@ -174,6 +174,11 @@ func TestOptionsThatCannotBeAreRefusedWithWhatCan(t *testing.T) {
 			want:   []string{"--prometheus-addr", `"http://[::1"`, "http://prometheus.monitoring:9090"},
 		},
 		{
+			reason: "a certificate for no webhook",
+			args:   []string{"--webhook-port=0", "--webhook-cert-secret=certs"},
+			want:   []string{"--webhook-cert-secret", `"certs"`, "--webhook-port 0"},
+		},
+		{
 			reason: "a port of the webhook too far",
 			args:   []string{"--webhook-port=65536"}, want: []string{"--webhook-port 65536", "0 for none"},
 		},

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,9 @@ func (o *webhookOptions) bind(flags *flag.FlagSet) {
 func (o webhookOptions) validate() error {
 	if o.port < 0 || o.port > 65535 {
 		return fmt.Errorf("--webhook-port %d: want 1 to 65535, or 0 for none", o.port)
+	}
+	if o.port == 0 && o.certSecret != "" {
+		return fmt.Errorf("--webhook-cert-secret %q: there is no webhook to keep a certificate for, with --webhook-port 0", o.certSecret)
 	}
 	if problems := validation.IsDNS1123Subdomain(o.certSecret); o.certSecret != "" && len(problems) > 0 {
 		return fmt.Errorf("--webhook-cert-secret %q: %s", o.certSecret, strings.Join(problems, "; "))
@@ -110,12 +114,20 @@ type tolerant struct {
 
 // Add implements manager.Manager.
 func (t tolerant) Add(r manager.Runnable) error {
-	return t.Manager.Add(dispensable{Runnable: r})
+	return t.Manager.Add(newDispensable(r))
 }
 
 // dispensable is a runnable whose failure is said, and ends nothing.
 type dispensable struct {
 	manager.Runnable
+	// again is true for one that is begun again after a while.
+	again bool
+	retry time.Duration
+}
+
+func newDispensable(r manager.Runnable) dispensable {
+	_, rotates := r.(*rotator.CertRotator)
+	return dispensable{Runnable: r, again: rotates, retry: rotationRetry}
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -124,28 +136,27 @@ func (d dispensable) NeedLeaderElection() bool {
 	return !ok || elected.NeedLeaderElection()
 }
 
-// Start implements manager.Runnable. The rotation of the certificate is begun again after a while.
+// Start implements manager.Runnable. The rotation of the certificate is begun again after a while, if it has not got so far that
+// it cannot: then what watches the Secret and the webhook's configuration goes on with it.
 func (d dispensable) Start(ctx context.Context) error {
-	_, again := d.Runnable.(*rotator.CertRotator)
-	for !d.succeeds(ctx) {
-		if !again {
-			<-ctx.Done()
-			break
+	for {
+		err := d.Runnable.Start(ctx)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		ctrl.Log.WithName("webhook").Error(err, "keeping the webhook's certificate failed")
+		var retry <-chan time.Time
+		if d.again && !slices.Contains(onceBegun, err.Error()) {
+			retry = time.After(d.retry)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(rotationRetry):
+		case <-retry:
 		}
 	}
-	return nil
 }
 
-// succeeds is false when it ended with an error, which it says.
-func (d dispensable) succeeds(ctx context.Context) bool {
-	err := d.Runnable.Start(ctx)
-	if err != nil && ctx.Err() == nil {
-		ctrl.Log.WithName("webhook").Error(err, "keeping the webhook's certificate failed")
-	}
-	return err == nil || ctx.Err() != nil
-}
+// onceBegun are the errors of a rotation that waited in vain for its certificate to be mounted, or to be told to API servers. A
+// second start of it would panic: it closes its channels again.
+var onceBegun = []string{"could not mount certs", "could not inject certs to webhooks"}

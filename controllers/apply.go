@@ -99,7 +99,7 @@ func (r *AppMonitorReconciler) resize(ctx context.Context, page *page, group []d
 	resizes, more := make([]workload.Resize, 0, len(group)), int64(0)
 	for _, d := range group {
 		logf.FromContext(ctx).V(1).Info("resizing in place", "pod", pod.Name, "container", d.name,
-			"limit", workload.Size(d.Target).Text().Limit)
+			"limit", workload.Size(d.Target).Text().Limit, "decided", d.decidedAt.Format(time.RFC3339Nano))
 		resizes = append(resizes, workload.Resize{Container: d.name, Size: workload.Size(d.Target)})
 		more += d.Target.Request - d.observed.Size.Request
 	}

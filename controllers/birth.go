@@ -16,7 +16,7 @@ import (
 // AtBirth returns the memory that containers of a Pod are to have that is about to be created: what its workload has learned
 // that they need, as far as that can be had. It is the decision to catch up with the workload, made before the Pod exists, and
 // so nothing that keeps a running Pod from it is overlooked: pauses, dry runs, ceilings, LimitRanges, quotas, and what nodes
-// have left. A Pod is never made so large that it would not be created, or find no node.
+// have left. A Pod is never made so large that it, or another of its workload's, would not be created.
 func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (map[string]workload.Size, error) {
 	if !annotated(pod) || len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, pod.Namespace) {
 		return nil, nil
@@ -35,15 +35,19 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 	if o.isPod() || paused(monitor) || paused(pod) || paused(o.Object) {
 		return nil, nil
 	}
+	learned := func(c corev1.Container) bool { return o.learned(c.Name).Limit > workload.SizeOf(c.Resources).Limit }
+	if !slices.ContainsFunc(workload.Containers(&pod.Spec), learned) {
+		return nil, nil // without a look at half of the cluster
+	}
 	room := r.room(pod.Namespace)
 	if err := room.readOnce(ctx); err != nil {
 		return nil, err
 	}
-	pod, sizes := pod.DeepCopy(), map[string]workload.Size{}
+	declared, pod, sizes := pod, pod.DeepCopy(), map[string]workload.Size{}
 	for _, c := range workload.Containers(&pod.Spec) {
 		d := scaling.Decide(r.policyOf(monitor, c.Name), scaling.Observation{
 			Size: scaling.Memory(workload.SizeOf(c.Resources)), Durable: scaling.Memory(o.learned(c.Name)),
-			Way: scaling.Way{Means: scaling.InPlace, Bounds: room.atBirth(pod, c.Name)},
+			Way: scaling.Way{Means: scaling.InPlace, Bounds: room.atBirth(w, declared, pod, c.Name)},
 		}, r.Clock.Now())
 		if d.Action == scaling.Raise {
 			sizes[c.Name] = workload.Size(d.Target)
@@ -71,10 +75,10 @@ func (r *AppMonitorReconciler) monitorOf(ctx context.Context, pod *corev1.Pod) (
 }
 
 // atBirth is what can be given to a container of a Pod that does not exist yet.
-func (r *room) atBirth(pod *corev1.Pod, container string) scaling.Bounds {
+func (r *room) atBirth(w *workload.Workload, declared, pod *corev1.Pod, container string) scaling.Bounds {
 	b := scaling.Bounds{
 		LimitRange: scaling.Memory(workload.LimitRangeBound(r.ranges, &pod.Spec, container)),
-		Quota:      scaling.Memory(workload.QuotaBoundAtBirth(r.quotas, &pod.Spec, container)),
+		Quota:      scaling.Memory(w.QuotaBoundAtBirth(r.quotas, &declared.Spec, &pod.Spec, container)),
 	}
 	b.Node.Limit = workload.LargestNode(r.nodes.all)
 	if r.nodes.requested != nil {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -45,6 +46,23 @@ func TestWhatAPodIsBornWith(t *testing.T) {
 			w.update(m)
 		}
 	}
+	// limited is a quota of requests, of which 512Mi are used, for so many replicas.
+	limited := func(requests string, replicas int32) func(*world, *appsv1.Deployment, *corev1.Pod) {
+		return func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
+			d.Spec.Replicas = &replicas
+			w.update(d)
+			hard := corev1.ResourceList{corev1.ResourceRequestsMemory: resource.MustParse(requests)}
+			q := &corev1.ResourceQuota{
+				ObjectMeta: metav1.ObjectMeta{Name: "q", Namespace: w.namespace}, Spec: corev1.ResourceQuotaSpec{Hard: hard},
+			}
+			must(w.t, live.Create(w.t.Context(), q))
+			q.Status = corev1.ResourceQuotaStatus{
+				Hard: hard, Used: corev1.ResourceList{corev1.ResourceRequestsMemory: resource.MustParse("512Mi")},
+			}
+			must(w.t, live.Status().Update(w.t.Context(), q))
+			settle(w.t, q)
+		}
+	}
 	for _, tt := range []struct {
 		reason string
 		set    func(*world, *appsv1.Deployment, *corev1.Pod)
@@ -70,18 +88,12 @@ func TestWhatAPodIsBornWith(t *testing.T) {
 		{"no more than a LimitRange", create(&corev1.LimitRange{Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
 			Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("600Mi")},
 		}}}}), map[string]workload.Size{"memhog": {Request: 400 * mi, Limit: 600 * mi}}},
-		{"no more than a quota leaves", func(w *world, _ *appsv1.Deployment, _ *corev1.Pod) {
-			hard := corev1.ResourceList{corev1.ResourceRequestsMemory: resource.MustParse("813Mi")}
-			q := &corev1.ResourceQuota{
-				ObjectMeta: metav1.ObjectMeta{Name: "q", Namespace: w.namespace}, Spec: corev1.ResourceQuotaSpec{Hard: hard},
-			}
-			must(w.t, live.Create(w.t.Context(), q))
-			q.Status = corev1.ResourceQuotaStatus{
-				Hard: hard, Used: corev1.ResourceList{corev1.ResourceRequestsMemory: resource.MustParse("512Mi")},
-			}
-			must(w.t, live.Status().Update(w.t.Context(), q))
-			settle(w.t, q)
-		}, map[string]workload.Size{"memhog": {Request: 300 * mi, Limit: 450 * mi}}},
+		{"no more than a quota leaves", limited("813Mi", 1), map[string]workload.Size{
+			"memhog": {Request: 300 * mi, Limit: 450 * mi},
+		}},
+		{"no more than leaves the workload's other Pods what they are declared to have", limited("1327Mi", 3), map[string]workload.Size{
+			"memhog": {Request: 300 * mi, Limit: 450 * mi}, // 1327 - 512 - 2 × (256 + 1) - 1
+		}},
 		{"nothing once the template says more", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) { w.resize(d, "1Gi") }, nil},
 		{"nothing once the user has taken it away", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
 			w.annotate(d, v1.DurableSizeAnnotation, "")
@@ -120,6 +132,12 @@ func TestWhatAPodIsBornWith(t *testing.T) {
 }
 
 func TestAPodThatFindsNoNodeIsMadeSmallerAgain(t *testing.T) {
+	t.Run("born with what was learned", func(t *testing.T) { unplaced(t, workload.Size{Request: 512 * mi, Limit: 768 * mi}) })
+	t.Run("born with a part of it", func(t *testing.T) { unplaced(t, workload.Size{Request: 400 * mi, Limit: 600 * mi}) })
+}
+
+// unplaced is the story of a Pod that was born with a size for which there is no room.
+func unplaced(t *testing.T, born workload.Size) {
 	w := newInPlaceWorld(t)
 	w.monitor("m", 75, 2)
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
@@ -128,7 +146,7 @@ func TestAPodThatFindsNoNodeIsMadeSmallerAgain(t *testing.T) {
 	w.reconcile("m")
 	next := unborn(d, pod)
 	next.Name, next.GenerateName = "next", ""
-	next.Spec.Containers[0].Resources = workload.Size{Request: 512 * mi, Limit: 768 * mi}.In(next.Spec.Containers[0].Resources)
+	next.Spec.Containers[0].Resources = born.In(next.Spec.Containers[0].Resources)
 	must(t, live.Create(t.Context(), next))
 	next.Status.Phase = corev1.PodPending
 	next.Status.Conditions = []corev1.PodCondition{{
@@ -137,7 +155,7 @@ func TestAPodThatFindsNoNodeIsMadeSmallerAgain(t *testing.T) {
 	must(t, live.Status().Update(t.Context(), next))
 	settle(t, next)
 	w.reconcile("m")
-	w.wantPod(next, "512Mi/768Mi") // a cluster may be about to add a node
+	w.wantPod(next, fmt.Sprintf("%dMi/%dMi", born.Request/mi, born.Limit/mi)) // a cluster may be about to add a node
 	w.clock.Step(5 * time.Second)
 	w.reconcile("m")
 	w.wantPod(next, "256Mi/384Mi")

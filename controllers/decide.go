@@ -19,6 +19,8 @@ type decision struct {
 	scaling.Decision
 	// listed is true for one that the account told of when it was made, and that came true since.
 	listed bool
+	// decidedAt is when it was decided upon.
+	decidedAt time.Time
 	// askedAt is when the API server accepted it; zero for one that is not resized in place.
 	askedAt time.Time
 }
@@ -39,8 +41,8 @@ func (r *AppMonitorReconciler) decide(ctx context.Context, monitor *v1.AppMonito
 	var d decided
 	now, room := r.Clock.Now(), r.room(monitor.Namespace)
 	for _, c := range o.containers {
-		one := decision{container: c, Decision: scaling.Decide(c.policy, c.observed, now)}
-		if one.Action == scaling.Raise {
+		one := decision{container: c, Decision: scaling.Decide(c.policy, c.observed, now), decidedAt: now}
+		if one.Action == scaling.Raise || one.Reason == scaling.ReasonNodeFull {
 			// Only now it matters what can be given, which takes a look at half of the cluster.
 			if err := room.bound(ctx, &one.container); err != nil {
 				return decided{}, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -226,6 +228,38 @@ func TestAResizeThatFindsNoRoomIsWithdrawnAndHalved(t *testing.T) {
 	use()
 	w.reconcile("m")
 	w.wantPod(pod, "384Mi/576Mi")
+}
+
+func TestRoomThatIsThereAgainIsUsedAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		reason string
+		rooms  []int64
+		want   bool
+	}{
+		{"nothing is known of nodes", []int64{0, 0}, false},
+		{"at the first look nobody knows what there was", []int64{400}, false},
+		{"as much as before", []int64{400, 400}, false},
+		{"less than before", []int64{400, 300}, false},
+		{"more than before", []int64{400, 401}, true},
+		{"less, and then a little more", []int64{400, 300, 350}, true},
+	} {
+		z := &resizing{}
+		z.refuse(scaling.Memory{Limit: 768}, scaling.ReasonNodeFull, time.Unix(0, 0))
+		found := false
+		for _, room := range tt.rooms {
+			found = z.foundRoom(room)
+		}
+		way := &scaling.Way{}
+		z.obstructs(way, time.Unix(1, 0))
+		if found != tt.want || (way.RefusedFor == "") != tt.want {
+			t.Errorf("%s: found %t, still refused for %q", tt.reason, found, way.RefusedFor)
+		}
+	}
+	z := &resizing{}
+	z.refuse(scaling.Memory{Limit: 768}, scaling.ReasonQuotaExceeded, time.Unix(0, 0))
+	if z.foundRoom(1) || z.foundRoom(2) {
+		t.Error("what a quota refused a node was found to have")
+	}
 }
 
 func TestWhatANodeWillNeverGiveIsRolledOutInstead(t *testing.T) {
@@ -816,6 +850,34 @@ func TestHintsAreGivenOnce(t *testing.T) {
 		t.Errorf("told more than once:\n%s", all)
 	}
 	mustContain(t, wantCondition(t, m, v1.ConditionConflicted, metav1.ConditionTrue, v1.ReasonScaledOnMemory), "Deployment/memhog", h)
+}
+
+func TestWhatIsScaledOnMemory(t *testing.T) {
+	metric := func(of corev1.ResourceName, target autoscalingv2.MetricTargetType) autoscalingv2.MetricSpec {
+		return autoscalingv2.MetricSpec{Resource: &autoscalingv2.ResourceMetricSource{
+			Name: of, Target: autoscalingv2.MetricTarget{Type: target},
+		}}
+	}
+	inContainer := autoscalingv2.MetricSpec{ContainerResource: &autoscalingv2.ContainerResourceMetricSource{
+		Name: corev1.ResourceMemory, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType},
+	}}
+	for _, tt := range []struct {
+		reason string
+		metric autoscalingv2.MetricSpec
+		want   bool
+	}{
+		{"a part of the request", metric(corev1.ResourceMemory, autoscalingv2.UtilizationMetricType), true},
+		{"of one container", inContainer, true},
+		{"an absolute value", metric(corev1.ResourceMemory, autoscalingv2.AverageValueMetricType), false},
+		{"CPU", metric(corev1.ResourceCPU, autoscalingv2.UtilizationMetricType), false},
+		{"something else", autoscalingv2.MetricSpec{}, false},
+	} {
+		h := &autoscalingv2.HorizontalPodAutoscaler{}
+		h.Spec.Metrics = []autoscalingv2.MetricSpec{tt.metric}
+		if got := scalesOnMemory(h); got != tt.want {
+			t.Errorf("%s: %t", tt.reason, got)
+		}
+	}
 }
 
 func TestHeapsThatDoNotFollowTheLimit(t *testing.T) {

@@ -152,7 +152,9 @@ func (o *observer) unplaced(c *container, spec corev1.Container) bool {
 	if declared.Request == 0 && size.Request > 0 {
 		declared.Request = declared.Limit // as the API server has it
 	}
-	enlarged := declared.Limit > 0 && size.Limit > declared.Limit && size == c.learned(c.name)
+	// What was learned may have been cut at birth, or be less by now.
+	most := max(c.learned(c.name).Limit, c.record.Given.Limit)
+	enlarged := declared.Limit > 0 && size.Limit > declared.Limit && size.Limit <= most
 	if !enlarged || !o.server.Resize || !unschedulable(c.pod) {
 		return false
 	}

@@ -89,10 +89,14 @@ func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string) (
 	return o, nil
 }
 
+// scalesOnMemory is true for an autoscaler that compares memory use with what is requested, which each raise changes.
 func scalesOnMemory(h *autoscalingv2.HorizontalPodAutoscaler) bool {
+	byRequest := func(name corev1.ResourceName, target autoscalingv2.MetricTarget) bool {
+		return name == corev1.ResourceMemory && target.Type == autoscalingv2.UtilizationMetricType
+	}
 	return slices.ContainsFunc(h.Spec.Metrics, func(m autoscalingv2.MetricSpec) bool {
-		return m.Resource != nil && m.Resource.Name == corev1.ResourceMemory ||
-			m.ContainerResource != nil && m.ContainerResource.Name == corev1.ResourceMemory
+		return m.Resource != nil && byRequest(m.Resource.Name, m.Resource.Target) ||
+			m.ContainerResource != nil && byRequest(m.ContainerResource.Name, m.ContainerResource.Target)
 	})
 }
 

@@ -51,6 +51,9 @@ type resizing struct {
 	refusedFor scaling.Reason
 	refusedAt  time.Time
 	refusals   int
+	// refusedRoom is the largest request that the node could have met since then, by what is known of it; zero when it was not
+	// looked at. More than that is room that was not there.
+	refusedRoom int64
 	// rescue is the latest answer to an OOM kill.
 	rescue rescue
 }
@@ -148,8 +151,23 @@ func (z *resizing) ask(d decision, now time.Time) {
 
 // refuse notes that a size cannot be had.
 func (z *resizing) refuse(size scaling.Memory, why scaling.Reason, now time.Time) {
-	z.refused, z.refusedFor, z.refusedAt = size, why, now
+	z.refused, z.refusedFor, z.refusedAt, z.refusedRoom = size, why, now, 0
 	z.refusals++
+}
+
+// foundRoom forgets that a node had no room once it has more than it had then, and is true when it does.
+func (z *resizing) foundRoom(request int64) bool {
+	switch {
+	case z.refusedFor != scaling.ReasonNodeFull || request <= 0:
+		return false
+	case z.refusedRoom == 0 || request < z.refusedRoom:
+		z.refusedRoom = request
+		return false
+	case request == z.refusedRoom:
+		return false
+	}
+	z.refused, z.refusedFor, z.refusals = scaling.Memory{}, "", 0
+	return true
 }
 
 // obstructs puts what was refused lately in the way.

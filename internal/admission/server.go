@@ -2,7 +2,7 @@ package admission
 
 import (
 	"context"
-	"os"
+	"crypto/tls"
 	"path/filepath"
 	"time"
 
@@ -39,14 +39,10 @@ func (s *Server) Start(ctx context.Context) error {
 	return s.Server.Start(ctx)
 }
 
-// certified is true when certificate and key are there.
+// certified is true when there are a certificate and its key. While they are exchanged they may not belong together.
 func (s *Server) certified() bool {
-	for _, name := range []string{"tls.crt", "tls.key"} {
-		if info, err := os.Stat(filepath.Join(s.CertDir, name)); err != nil || info.Size() == 0 {
-			return false
-		}
-	}
-	return true
+	_, err := tls.LoadX509KeyPair(filepath.Join(s.CertDir, "tls.crt"), filepath.Join(s.CertDir, "tls.key"))
+	return err == nil
 }
 
 // NeedLeaderElection has every replica answer: a Service sends API servers to any of them.

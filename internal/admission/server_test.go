@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 )
 
@@ -22,27 +25,42 @@ func (s served) Start(context.Context) error {
 }
 
 func TestTheWebhookIsServedOnceThereIsACertificate(t *testing.T) {
-	dir, inner := t.TempDir(), served{started: make(chan struct{})}
-	s := &Server{Server: inner, CertDir: dir, Log: logr.Discard()}
-	if s.NeedLeaderElection() {
-		t.Error("only the leader answers")
+	certificate, key, err := cert.GenerateSelfSignedCertKey("webhook", nil, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Start(t.Context()) }()
-	select {
-	case <-inner.started:
-		t.Error("it is served without a certificate")
-	default:
-	}
-	for _, name := range []string{"tls.crt", "tls.key"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		dir, inner := t.TempDir(), served{started: make(chan struct{})}
+		s := &Server{Server: inner, CertDir: dir, Log: logr.Discard()}
+		if s.NeedLeaderElection() {
+			t.Error("only the leader answers")
 		}
-	}
-	<-inner.started
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+		write := func(name string, text []byte) {
+			if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * certPoll)
+			synctest.Wait()
+		}
+		unserved := func(why string) {
+			select {
+			case <-inner.started:
+				t.Fatal("it is served with " + why)
+			default:
+			}
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- s.Start(t.Context()) }()
+		write("tls.crt", certificate)
+		unserved("a certificate and no key")
+		write("tls.key", []byte("x"))
+		unserved("a key that is none")
+		write("tls.key", key)
+		<-inner.started
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestTheWebhookEndsWithTheManager(t *testing.T) {

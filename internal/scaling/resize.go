@@ -6,6 +6,10 @@ import "time"
 // the container has no more than before.
 const deferredPatience = 5 * time.Second
 
+// progressPatience is how long a resize may take that its kubelet has begun. It tries one that fails again and again, and nothing
+// else can be done in place meanwhile: not even for a container that is OOM-killed.
+const progressPatience = time.Minute
+
 // ResizeState is how a resize in place stands, as the kubelet says.
 type ResizeState int
 
@@ -36,7 +40,7 @@ func (r Resize) withdrawal(now time.Time) (Decision, bool) {
 	switch {
 	case r.Actual.Limit <= 0:
 		return d, false
-	case r.State == ResizeInfeasible:
+	case r.State == ResizeInfeasible, r.State == ResizeInProgress && now.Sub(r.Since) >= progressPatience:
 		d.Reason = ReasonResizeInfeasible
 		return d, true
 	case r.State == ResizeDeferred && now.Sub(r.Since) >= deferredPatience:

@@ -104,7 +104,8 @@ func TestAResizeThatDoesNotComeTrueIsWithdrawn(t *testing.T) {
 		return Decision{Action: Rollback, Reason: why, Means: InPlace, Target: mi(128, 192)}
 	}
 	check(t, []situated{
-		{"what is under way is waited for", resize(ResizeInProgress, time.Hour), held(ReasonResizeInProgress)},
+		{"what is under way is waited for", resize(ResizeInProgress, time.Minute-1), held(ReasonResizeInProgress)},
+		{"not for ever: its kubelet cannot do it", resize(ResizeInProgress, time.Minute), back(ReasonResizeInfeasible)},
 		{"what is deferred, for a moment", resize(ResizeDeferred, 5*time.Second-1), held(ReasonResizeInProgress)},
 		{"no longer", resize(ResizeDeferred, 5*time.Second), back(ReasonNodeFull)},
 		{"what is infeasible, not at all", resize(ResizeInfeasible, 0), back(ReasonResizeInfeasible)},

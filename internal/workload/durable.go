@@ -52,6 +52,10 @@ func (r Record) Follow(w *Workload, container string, annotated Size, undone boo
 		return r
 	case annotated.Limit == 0:
 		return Record{ForgottenAt: now.UTC().Truncate(time.Second)}
+	case annotated.Limit < r.Durable.Limit:
+		// What Pods were given beyond it before does not make it larger again.
+		r.Durable, r.ForgottenAt = annotated, now.UTC().Truncate(time.Second)
+		return r
 	default:
 		r.Durable = annotated
 		return r

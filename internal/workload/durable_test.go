@@ -71,6 +71,9 @@ func TestTheUserIsFollowed(t *testing.T) {
 	alone.Durable = Size{}
 	edited := learned
 	edited.Durable = four
+	less := Size{Request: 400 << 20, Limit: 600 << 20}
+	lessened := learned
+	lessened.Durable, lessened.ForgottenAt = less, later
 	for _, tt := range []struct {
 		reason    string
 		record    Record
@@ -84,6 +87,7 @@ func TestTheUserIsFollowed(t *testing.T) {
 		{"it was taken away", learned, "384Mi", Size{}, false, Record{ForgottenAt: later}},
 		{"it was never there", alone, "384Mi", Size{}, false, alone},
 		{"it was made larger", learned, "384Mi", four, false, edited},
+		{"it was made smaller", learned, "384Mi", less, false, lessened},
 		{"an undo took it away, and nobody meant that", learned, "384Mi", Size{}, true, learned},
 		{"the template says as much", learned, "768Mi", two, false, Record{}},
 		{"the template says more", learned, "1Gi", two, false, Record{}},

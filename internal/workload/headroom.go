@@ -3,6 +3,7 @@ package workload
 import (
 	"slices"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,10 +52,15 @@ func QuotaBoundInPlace(quotas []corev1.ResourceQuota, now, pod *corev1.PodSpec, 
 	return quotaBound(quotas, podSize(now), rest(pod, container), 1, 0)
 }
 
-// QuotaBoundAtBirth returns the largest size that ResourceQuotas leave a container of a Pod that they do not count yet; zero
-// is no bound.
-func QuotaBoundAtBirth(quotas []corev1.ResourceQuota, pod *corev1.PodSpec, container string) Size {
-	return quotaBound(quotas, Size{}, rest(pod, container), 1, 0)
+// QuotaBoundAtBirth returns the largest size that ResourceQuotas leave a container of a Pod that they do not count yet, which was
+// declared so; zero is no bound. It leaves what all of the workload's other Pods take as they are declared: they may be about to
+// be created, too, and one that is large from the beginning is worth none that is not there.
+//
+// 1000Mi, of which nothing is used, for five of 100Mi each: 600Mi.
+func (w *Workload) QuotaBoundAtBirth(quotas []corev1.ResourceQuota, declared, pod *corev1.PodSpec, container string) Size {
+	each := podSize(declared)
+	others := Size{Request: (w.replicas - 1) * each.Request, Limit: (w.replicas - 1) * each.Limit}
+	return quotaBound(UsedBy(quotas, others), Size{}, rest(pod, container), 1, 0)
 }
 
 // rest is what a Pod takes beside a container. A Pod whose containers have a limit together takes all of that, and as much
@@ -183,7 +189,7 @@ func NodeBoundInPlace(nodes []corev1.Node, requested map[string]int64, now, pod 
 
 // NodeBoundAtBirth returns the largest request that a container could have in a Pod that does not run yet: by what the node
 // has left that the Pod is meant for, as those of DaemonSets are, else the node that has most left; zero is no bound.
-// Tolerations and other affinities are not looked at: a Pod that finds no place is made smaller again.
+// Node selectors and other affinities are not looked at: a Pod that finds no place is made smaller again.
 func NodeBoundAtBirth(nodes []corev1.Node, requested map[string]int64, pod *corev1.Pod, container string) int64 {
 	if len(nodes) == 0 {
 		return 0
@@ -191,7 +197,7 @@ func NodeBoundAtBirth(nodes []corev1.Node, requested map[string]int64, pod *core
 	meant, most := meantFor(&pod.Spec), int64(0)
 	for i := range nodes {
 		node := &nodes[i]
-		if node.Name == meant || meant == "" && takesPods(node) && toleratedBy(nil, node) {
+		if node.Name == meant || meant == "" && takesPods(node) && tolerates(pod.Spec.Tolerations, node) {
 			most = max(most, node.Status.Allocatable.Memory().Value()-requested[node.Name])
 		}
 	}
@@ -256,6 +262,15 @@ func toleratedBy(known []corev1.Taint, node *corev1.Node) bool {
 	return !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
 		return t.Effect != corev1.TaintEffectPreferNoSchedule && !slices.ContainsFunc(known, func(k corev1.Taint) bool {
 			return k.MatchTaint(&t) && k.Value == t.Value
+		})
+	})
+}
+
+// tolerates is true for a node that has no taints but such as are tolerated, or only mean dislike.
+func tolerates(tolerations []corev1.Toleration, node *corev1.Node) bool {
+	return !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
+		return t.Effect != corev1.TaintEffectPreferNoSchedule && !slices.ContainsFunc(tolerations, func(k corev1.Toleration) bool {
+			return k.ToleratesTaint(logr.Discard(), &t, false)
 		})
 	})
 }

@@ -205,6 +205,45 @@ func TestTheRoomiestNodeBoundsTheRequest(t *testing.T) {
 	}
 }
 
+func TestANewPodIsBoundByNodesThatTakeIt(t *testing.T) {
+	node := func(name, allocatable, taint string) corev1.Node {
+		n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		n.Status.Allocatable = memoryOf(allocatable)
+		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+		if taint != "" {
+			n.Spec.Taints = []corev1.Taint{{Key: taint, Effect: corev1.TaintEffectNoSchedule}}
+		}
+		return n
+	}
+	for _, tt := range []struct {
+		reason    string
+		nodes     []corev1.Node
+		tolerates string
+		want      int64 // bytes
+	}{
+		{"nothing is known of nodes", nil, "", 0},
+		{"the roomiest", []corev1.Node{node("a", "500Mi", ""), node("b", "900Mi", "")}, "", 900 * mebibyte},
+		{"not a tainted one", []corev1.Node{node("a", "500Mi", ""), node("b", "900Mi", "pool")}, "", 500 * mebibyte},
+		{"unless that is tolerated", []corev1.Node{node("a", "500Mi", ""), node("b", "900Mi", "pool")}, "pool", 900 * mebibyte},
+		{"nor one with another taint", []corev1.Node{node("a", "500Mi", ""), node("b", "900Mi", "gpu")}, "pool", 500 * mebibyte},
+		{"what is taken is gone", []corev1.Node{node("here", "900Mi", "")}, "", 300 * mebibyte},
+		{"none", []corev1.Node{node("b", "900Mi", "gpu")}, "pool", 1},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			p := pod()
+			p.Spec.NodeName = ""
+			p.Spec.Containers = []corev1.Container{sized("memhog", "256Mi", "384Mi")}
+			if tt.tolerates != "" {
+				p.Spec.Tolerations = []corev1.Toleration{{Key: tt.tolerates, Operator: corev1.TolerationOpExists}}
+			}
+			got := NodeBoundAtBirth(tt.nodes, map[string]int64{"here": 600 * mebibyte}, p, "memhog")
+			if got != tt.want {
+				t.Errorf("%s: want %d, got %d", tt.reason, tt.want, got)
+			}
+		})
+	}
+}
+
 func TestTheLargestNodeIsTheOneWithTheMostForPods(t *testing.T) {
 	nodes := make([]corev1.Node, 2)
 	nodes[0].Status.Allocatable, nodes[1].Status.Allocatable = memoryOf("2Gi"), memoryOf("1Gi")

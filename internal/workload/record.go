@@ -37,7 +37,8 @@ type Record struct {
 	// Durable is the size that all Pods, present and future, are to have: what the annotation DurableAnnotation said when it
 	// was last written. Zero when that is what the template says.
 	Durable Size `json:"durable,omitzero"`
-	// ForgottenAt is when the user took the durable size away. What Pods were given before does not count any more.
+	// ForgottenAt is when the user took the durable size away, or made it smaller. What Pods were given before does not count
+	// any more.
 	ForgottenAt time.Time `json:"forgottenAt,omitzero"`
 	// Raises are the times of the raises that still count for the growth budget, oldest first.
 	Raises []time.Time `json:"raises,omitempty"`

@@ -11,10 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 )
 
 // FieldOwner is the field manager of everything that this package applies.
@@ -23,9 +27,12 @@ const FieldOwner = client.FieldOwner("memhog-install")
 // poll is how often a state that has no watch here is looked at again.
 const poll = 200 * time.Millisecond
 
-// NewClient returns a client for Kubernetes' own types and, as unstructured objects, for all others.
+// NewClient returns a client for Kubernetes' own types, for AppMonitors and, as unstructured objects, for all others.
 func NewClient(config *rest.Config) (client.WithWatch, error) {
-	c, err := client.NewWithWatch(config, client.Options{Scheme: clientscheme.Scheme})
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientscheme.AddToScheme(scheme))
+	utilruntime.Must(v1.AddToScheme(scheme))
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, fmt.Errorf("client for %s: %w", config.Host, err)
 	}

@@ -74,14 +74,15 @@ func benchResize(ctx context.Context, resizes int, folder string) (err error) {
 	say("measuring %d resizes of %d containers that grow by %d MiB/s: two minutes or so", resizes, growers, growth)
 	var decisions []asked
 	var seen []limited
-	for len(seen) < resizes {
+	// A decision whose limit does not come is not left out: it would be the slowest.
+	for len(seen) < resizes || len(seen) < len(decisions) {
 		select {
 		case d := <-log:
 			decisions = append(decisions, d)
 		case l := <-limits:
 			seen = append(seen, l)
 		case <-ctx.Done():
-			return fmt.Errorf("only %d resizes were seen, of %d: %w", len(seen), resizes, ctx.Err())
+			return fmt.Errorf("%d resizes were seen of %d decisions, wanted were %d: %w", len(seen), len(decisions), resizes, ctx.Err())
 		}
 	}
 	drain(log, &decisions)
@@ -209,7 +210,7 @@ func (s *stage) followLog(ctx context.Context) <-chan asked {
 // parseAsked reads a line of the operator's log.
 func parseAsked(line []byte) (asked, bool) {
 	var l struct {
-		At  time.Time `json:"ts"`
+		At  time.Time `json:"decided"`
 		Msg string    `json:"msg"`
 		Pod string    `json:"pod"`
 		To  string    `json:"limit"`
