@@ -14,8 +14,8 @@ import (
 // poll is how often a condition that is waited for is looked at. One look costs a request or two.
 const poll = 500 * time.Millisecond
 
-// places is how many stories go on at a time. More would have the machine's two processors so busy that the kubelet has
-// no samples to give, which is what the stories wait for.
+// places is how many stories go on at a time. More would have a small machine so busy that the kubelet has no samples
+// to give, which is what the stories wait for.
 var places = make(chan struct{}, 8)
 
 // story is one test, in a namespace of its own.
