@@ -45,12 +45,15 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 		done.dry = d.changes
 		return done
 	}
-	r.remember(ctx, monitor, page, o, d, &done)
+	unrecorded := r.remember(ctx, monitor, page, o, d, &done)
 	var rollouts, resizes []decision
 	for _, one := range d.changes {
-		if one.Means == scaling.Rollout {
+		switch {
+		case one.Means == scaling.Rollout:
 			rollouts = append(rollouts, one)
-		} else {
+		case one.Action == scaling.Lower && unrecorded[one.GetUID()]:
+			// What all Pods are to have would raise it again.
+		default:
 			resizes = append(resizes, one)
 		}
 	}
@@ -114,6 +117,10 @@ func (r *AppMonitorReconciler) resize(ctx context.Context, page *page, group []d
 			r.Server.Doubt()
 		}
 		logf.FromContext(ctx).V(1).Info("resize refused", "pod", pod.Name, "answer", err.Error())
+		if slices.ContainsFunc(group, func(d decision) bool { return d.Action != scaling.Raise }) {
+			done.fail(page, pod.UID, group[0], err, now) // and rests: to take something back nothing else can be tried
+			return
+		}
 		for _, d := range group {
 			d.resizing.refuse(d.Target, answers[refusal], now)
 			d.Decision = scaling.Decision{Action: scaling.Hold, Reason: answers[refusal], Target: d.observed.Size}

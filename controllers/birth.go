@@ -4,13 +4,21 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// The cache is looked at so often, and for so long, for the owner of a new Pod.
+const (
+	ownerPoll     = 20 * time.Millisecond
+	ownerPatience = 300 * time.Millisecond
 )
 
 // AtBirth returns the memory that containers of a Pod are to have that is about to be created: what its workload has learned
@@ -26,7 +34,7 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 		monitor.Spec.StrategyOrDefault() == v1.StrategyRollout {
 		return nil, err
 	}
-	w, err := workload.Owners{Reader: r.Client}.Of(ctx, pod)
+	w, err := r.workloadOf(ctx, pod)
 	if err != nil {
 		return nil, fmt.Errorf("find the workload of Pod %q: %w", pod.GenerateName+pod.Name, err)
 	}
@@ -56,6 +64,20 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 		}
 	}
 	return sizes, nil
+}
+
+// workloadOf returns the workload of a Pod that is about to be created. Its owner may have been created so lately that the cache
+// does not know it yet.
+func (r *AppMonitorReconciler) workloadOf(ctx context.Context, pod *corev1.Pod) (*workload.Workload, error) {
+	var w *workload.Workload
+	err := wait.PollUntilContextTimeout(ctx, ownerPoll, ownerPatience, true, func(ctx context.Context) (done bool, err error) {
+		w, err = workload.Owners{Reader: r.Client}.Of(ctx, pod)
+		return w != nil && (w.Kind != "Pod" || !workload.IsOwned(pod)), err
+	})
+	if w != nil && wait.Interrupted(err) {
+		return w, nil
+	}
+	return w, err
 }
 
 // monitorOf returns the AppMonitor that owns a Pod; nil when none does.

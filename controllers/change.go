@@ -10,6 +10,9 @@ import (
 // change is what a rollout makes of the container's workload, and what is recorded of it.
 func (d decision) change(now time.Time) workload.Change {
 	from, to, set := workload.Size(d.observed.Size), workload.Size(d.Target), workload.SetOf(d.pod)
+	if declared := d.Declared(d.name); declared.Limit > 0 {
+		from = declared // Pods may have been given more in place
+	}
 	c := workload.Change{Container: d.name, Size: to, Smaller: d.Action != scaling.Raise}
 	switch d.Action {
 	case scaling.Raise:

@@ -145,3 +145,10 @@ func paused(o client.Object) bool {
 	stop, err := strconv.ParseBool(o.GetAnnotations()[v1.PausedAnnotation])
 	return err == nil && stop
 }
+
+// serves is true for a Pod that is ready.
+func serves(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}

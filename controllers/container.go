@@ -40,8 +40,9 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 		return container{}, err
 	}
 	if resizer == workload.OperatorResized {
-		seen.resizedAt = at
+		seen.resizedAt = seen.resizing.resizedAt(at)
 	}
+	owner.Saw(c.Name)
 	sample := o.sampleOf(pod, c.Name)
 	seen.observed = scaling.Observation{
 		Size:        scaling.Memory(workload.SizeOf(c.Resources)),
@@ -51,9 +52,13 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 		Resize:      seen.resizing.follow(pod, c, sample, o.now),
 		Durable:     scaling.Memory(owner.learned(c.Name)),
 	}
+	if resizer != workload.OperatorResized {
+		seen.observed.Resize.Actual = scaling.Memory{} // what somebody else asked for is his to take back
+	}
 	seen.observeWorkload(c)
-	seen.observeInPlace(resizer)
 	o.ladder(&seen, c)
+	seen.observeInPlace(resizer)
+	seen.observeKills()
 	if owner.Stopped && seen.observed.Means == scaling.Rollout {
 		seen.observed.Paused = true
 	}
@@ -90,26 +95,38 @@ func (c *container) observeWorkload(spec corev1.Container) {
 	c.record = record
 	o.Declared, o.Peak, o.Raises = scaling.Memory(record.Declared), scaling.Memory(record.Given), record.Raises
 	o.StuckSize, o.StuckAt = scaling.Memory(record.Stuck.Size), record.Stuck.At
-	o.OOMAnswered = record.OOMKilledAt
+	o.ReplicaOOMKilledAt = record.OOMKilledAt
 }
 
-// observeInPlace adds what resizes in place tell. A Pod that was raised after an OOM kill was raised enough for that, also when
-// nobody got around to recording it. What somebody else resized to less than the operator gave is not fought for.
-func (c *container) observeInPlace(resizer workload.Resizer) {
+// observeKills finds out which OOM kill was answered. A rollout answers those of all replicas. In place, what one replica was given
+// helps no other; a Pod that was raised after a kill, or while it was being raised, was raised enough for that, also when nobody
+// got around to recording it.
+func (c *container) observeKills() {
 	o := &c.observed
-	if !c.resizedAt.IsZero() && !o.OOMKilledAt.After(c.resizedAt) && o.OOMKilledAt.After(o.OOMAnswered) {
-		o.OOMAnswered = o.OOMKilledAt
+	if recorded := o.ReplicaOOMKilledAt; o.Means == scaling.Rollout || recorded.Equal(o.OOMKilledAt) {
+		o.OOMAnswered = recorded
+	}
+	for _, raised := range []time.Time{c.resizedAt, c.resizing.grewAt} {
+		if !raised.IsZero() && !o.OOMKilledAt.After(raised) && o.OOMKilledAt.After(o.OOMAnswered) {
+			o.OOMAnswered = o.OOMKilledAt
+		}
 	}
 	if killed := c.resizing.rescue.killed; killed.After(o.OOMAnswered) {
 		o.OOMAnswered = killed // whatever the node's clock says
 	}
+}
+
+// observeInPlace adds what resizes in place tell. What somebody else resized to less than the operator gave is not fought for.
+func (c *container) observeInPlace(resizer workload.Resizer) {
+	o := &c.observed
 	if resizer == workload.OtherResized {
 		given := max(c.resizing.given.Limit, c.record.Durable.Limit)
 		o.Overridden = o.Overridden || o.Size.Limit < given
 	}
-	if c.record.InPlace && c.Template != nil {
+	if declared := scaling.Memory(c.Declared(c.name)); o.Declared.Limit > 0 &&
+		(c.record.InPlace && c.Template != nil || o.Means != scaling.Rollout && declared.Limit > o.Declared.Limit) {
 		// New Pods have at least what the template says, and lowering below that would not last.
-		o.Declared = scaling.Memory(c.Declared(c.name))
+		o.Declared = declared
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // oomKillMatters is for how long an OOM kill that one replica was raised for shows what all of them need.
@@ -52,13 +53,12 @@ func (r *AppMonitorReconciler) decide(ctx context.Context, monitor *v1.AppMonito
 		}
 		d.all = append(d.all, one)
 	}
-	d.settle(r.Clock.Now().Add(-oomKillMatters))
+	d.settle(now)
 	return d, nil
 }
 
-// settle makes of the decisions on the replicas of each container what is to be done. OOM kills after a time are evidence of
-// what all replicas need.
-func (d *decided) settle(since time.Time) {
+// settle makes of the decisions on the replicas of each container what is to be done.
+func (d *decided) settle(now time.Time) {
 	d.durable = map[place]scaling.Memory{}
 	var order []place
 	groups := map[place][]*decision{}
@@ -72,9 +72,9 @@ func (d *decided) settle(since time.Time) {
 	for _, p := range order {
 		group, replicas := groups[p], make([]scaling.Replica, 0, len(groups[p]))
 		for i := range group {
-			replicas = append(replicas, group[i].replica(since))
+			replicas = append(replicas, group[i].replica(now))
 		}
-		settled, durable := scaling.Settle(scaling.Memory(group[0].durable(group[0].name)), replicas)
+		settled, durable := scaling.Settle(scaling.Memory(group[0].durable(group[0].name)), group[0].Replicas(), replicas)
 		d.durable[p] = durable
 		rolledOut := false
 		for i := range group {
@@ -91,13 +91,17 @@ func (d *decided) settle(since time.Time) {
 }
 
 // replica is the container as one of several.
-func (d *decision) replica(since time.Time) scaling.Replica {
+func (d *decision) replica(now time.Time) scaling.Replica {
 	killed, forgotten := d.observed.OOMKilledAt, d.records[d.name].ForgottenAt
 	grown, inPlace := d.grown()
+	// What is recorded was taken into account when it was: what the replica comes to need later, it needs alone.
+	fresh := killed.After(now.Add(-oomKillMatters)) && killed.After(forgotten) && killed.After(d.records[d.name].OOMKilledAt)
 	return scaling.Replica{
 		Size: d.resizing.hasOr(d.observed.Size),
 		// Killed, and given more than it had then.
-		OOMKilled: inPlace && killed.After(since) && killed.After(forgotten) && !killed.After(d.observed.OOMAnswered),
+		OOMKilled: inPlace && fresh && !killed.After(d.observed.OOMAnswered),
+		Unsettled: d.resizing.state != workload.ResizeSettled ||
+			!serves(d.pod) && !d.resizedAt.IsZero() && now.Sub(d.resizedAt) < rolloutDeadline,
 		// What it has it has from its template, from the durable size, or from before.
 		Forgotten: !inPlace || !grown.At.After(forgotten),
 		Decision:  d.Decision,

@@ -49,11 +49,13 @@ func (r *AppMonitorReconciler) observe(ctx context.Context, monitor *v1.AppMonit
 	}
 	o := observation{claim: claimed}
 	look := &observer{AppMonitorReconciler: r, monitor: monitor, page: page, now: r.Clock.Now(), kubelets: map[string]string{}}
-	if look.owners, err = r.ownersOf(ctx, monitor.Namespace); err != nil {
+	if look.owners, err = r.ownersOf(ctx, monitor.Namespace, page.trends); err != nil {
 		return observation{}, err
 	}
 	if r.Server != nil {
-		look.server = r.Server.Now(ctx)
+		if look.server, err = r.Server.Now(ctx); err != nil {
+			return observation{}, err
+		}
 	}
 	var nodes []string
 	for i := range o.owned {
@@ -87,7 +89,7 @@ func (o *observer) pod(ctx context.Context, pod *corev1.Pod, seen *observation) 
 		}
 		seen.containers = append(seen.containers, one)
 		seen.unread = seen.unread || o.unread(one)
-		if done := one.resizing.completed(); done != nil {
+		if done := one.resizing.completed(o.now); done != nil {
 			seen.completed = append(seen.completed, *done)
 		} else if found, raised := one.unannounced(); raised {
 			seen.completed = append(seen.completed, found)

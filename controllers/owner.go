@@ -18,8 +18,8 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
-// rolloutDeadline is after how long a rollout of ours is given up that is not through, where the workload has no deadline of
-// its own, as Deployments have by default.
+// rolloutDeadline is after how long a rollout of ours is given up that does not get on, where the workload has no deadline of its
+// own, as Deployments have by default.
 const rolloutDeadline = 10 * time.Minute
 
 // owner is the workload of a Pod, and what was changed of it.
@@ -45,6 +45,8 @@ func (o owner) isPod() bool { return o.Kind == "Pod" }
 type owners struct {
 	find workload.Owners
 	now  time.Time
+	// trends know how rollouts get on.
+	trends trends
 	// sets are the ReplicaSets that carry a record, by Deployment, and revisions those of all ReplicaSets.
 	sets      map[types.UID][]metav1.PartialObjectMetadata
 	revisions map[types.UID]string
@@ -55,7 +57,7 @@ type owners struct {
 	known   map[types.UID]owner // by the Pod's direct owner, which replicas have in common
 }
 
-func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string) (*owners, error) {
+func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string, t trends) (*owners, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSetList"))
 	if err := r.Client.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
@@ -66,7 +68,7 @@ func (r *AppMonitorReconciler) ownersOf(ctx context.Context, namespace string) (
 		return nil, fmt.Errorf("list HorizontalPodAutoscalers of namespace %q: %w", namespace, err)
 	}
 	o := &owners{
-		find: workload.Owners{Reader: r.Client}, now: r.Clock.Now(), sets: map[types.UID][]metav1.PartialObjectMetadata{},
+		find: workload.Owners{Reader: r.Client}, now: r.Clock.Now(), trends: t, sets: map[types.UID][]metav1.PartialObjectMetadata{},
 		revisions: map[types.UID]string{}, newest: map[types.UID]int{}, known: map[types.UID]owner{},
 	}
 	for i := range scalers.Items {
@@ -134,7 +136,7 @@ func (o *owners) read(ctx context.Context, pod *corev1.Pod) (owner, error) {
 		return owner{}, err
 	}
 	found.follow(o.sets[w.GetUID()], o.now)
-	if found.busy && w.Kind != "Deployment" && o.now.Sub(lastRollout(found.records)) > rolloutDeadline {
+	if found.busy && w.Kind != "Deployment" && o.trends.stands(w.GetUID(), w.Progress(), o.now) >= rolloutDeadline {
 		w.GivenUp, w.RollingOut, found.busy = true, false, false
 	}
 	for i := range o.scalers {
@@ -181,17 +183,6 @@ func (o owner) durable(container string) workload.Size {
 		return learned
 	}
 	return o.Declared(container)
-}
-
-// lastRollout is when a size was last rolled out.
-func lastRollout(records map[string]workload.Record) time.Time {
-	var at time.Time
-	for _, record := range records {
-		if !record.InPlace && record.GivenAt.After(at) {
-			at = record.GivenAt
-		}
-	}
-	return at
 }
 
 // number reads a revision, of which there is none where the Deployment controller has not been yet.

@@ -16,17 +16,20 @@ import (
 
 // remember records on workloads what their Pods were given in place, and the size that all of them are to have from now on.
 // It looks at what Pods have, not at what was just decided: so it also learns of what was given before the operator was
-// killed, or by another process of it. What is to be lowered is recorded before it is, so that nothing raises it again.
+// killed, or by another process of it. What is to be lowered is recorded before it is, so that nothing raises it again. It returns
+// the workloads of which nothing could be recorded.
 func (r *AppMonitorReconciler) remember(
 	ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, d decided, done *outcome,
-) {
+) map[types.UID]bool {
+	unrecorded := map[types.UID]bool{}
 	if paused(monitor) {
-		return
+		return unrecorded
 	}
-	now, shrunk := r.Clock.Now(), d.shrunk()
+	now, shrunk, rolled := r.Clock.Now(), d.shrunk(), d.rolledOut()
 	for _, group := range byWorkload(o.containers) {
 		of := group[0].owner
 		if paused(of.Object) || page.resting(of.GetUID(), now) {
+			unrecorded[of.GetUID()] = true
 			continue
 		}
 		records := maps.Clone(of.records)
@@ -36,12 +39,16 @@ func (r *AppMonitorReconciler) remember(
 				record = record.Shrunk(workload.Size(largest))
 			}
 			if durable, decided := d.durable[at]; decided && !of.isPod() {
-				record = record.Promote(of.Workload, name, workload.Size(durable))
+				record = record.Promote(of.Workload, name, workload.Size(durable), now)
+			}
+			if !rolled[of.GetUID()] {
+				record = record.Through(of.Workload, name)
 			}
 			records[name] = record
 		}
 		maps.DeleteFunc(records, func(_ string, record workload.Record) bool { return record.IsZero() })
 		written, err := workload.WriteRecords(ctx, r.Client, of.Workload, records)
+		unrecorded[of.GetUID()] = err != nil
 		switch {
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 			done.again = true
@@ -52,6 +59,7 @@ func (r *AppMonitorReconciler) remember(
 			logf.FromContext(ctx).V(1).Info("recorded what was learned", "workload", of.Name())
 		}
 	}
+	return unrecorded
 }
 
 // learn adds to a record what the replicas of a container were given in place.
@@ -69,6 +77,15 @@ func learn(record workload.Record, replicas []*container, now time.Time) workloa
 		}
 	}
 	return record.Learn(replicas[0].Workload, replicas[0].name, all, levelled)
+}
+
+// rolledOut are the workloads that are about to be written to anyway.
+func (d decided) rolledOut() map[types.UID]bool {
+	uids := map[types.UID]bool{}
+	for _, one := range d.changes {
+		uids[one.GetUID()] = uids[one.GetUID()] || one.Means == scaling.Rollout
+	}
+	return uids
 }
 
 // shrunk are the largest sizes that are left of containers that are lowered in place.

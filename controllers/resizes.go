@@ -46,6 +46,12 @@ type resizing struct {
 	asked *decision
 	// given is the largest size that the operator asked for.
 	given scaling.Memory
+	// changedAt is when this process last asked for another size, and before when the container had been resized before that;
+	// withdrawn is true when that came to nothing.
+	changedAt, before time.Time
+	withdrawn         bool
+	// grewAt is when the last raise was seen to have come true.
+	grewAt time.Time
 	// refused is a size that could not be had at refusedAt, and refusedFor why; a size of zero is any.
 	refused    scaling.Memory
 	refusedFor scaling.Reason
@@ -94,7 +100,8 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	if z.first == (scaling.Memory{}) {
 		z.first = z.has
 	}
-	if z.asked != nil && z.asked.Target.Limit != workload.SizeOf(spec.Resources).Limit {
+	newer := z.asked != nil && (z.asked.pod.Generation == 0 || pod.Generation > z.asked.pod.Generation)
+	if newer && z.asked.Target.Limit != workload.SizeOf(spec.Resources).Limit {
 		z.asked = nil // somebody else has given it another size since
 	}
 	if sample.Time.After(z.rescue.at) {
@@ -104,6 +111,19 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 		return scaling.Resize{}
 	}
 	return scaling.Resize{State: stateOf[state], Since: z.since, Actual: z.has}
+}
+
+// resizedAt is when the operator last resized the container for good, when its Pod says that the operator did so at some time. The
+// Pod has one time for all of its containers; and what was withdrawn is no change.
+func (z *resizing) resizedAt(pod time.Time) time.Time {
+	switch {
+	case z.withdrawn:
+		return z.before
+	case !z.changedAt.IsZero():
+		return z.changedAt
+	default:
+		return pod
+	}
 }
 
 // waits notes that the container's Pod finds no node.
@@ -118,17 +138,18 @@ var stateOf = map[workload.ResizeState]scaling.ResizeState{
 	workload.ResizeInProgress: scaling.ResizeInProgress,
 	workload.ResizeDeferred:   scaling.ResizeDeferred,
 	workload.ResizeInfeasible: scaling.ResizeInfeasible,
+	workload.ResizeFailing:    scaling.ResizeFailing,
 }
 
 // completed returns the decision that came true, once: the container has the size that was asked for.
-func (z *resizing) completed() *decision {
+func (z *resizing) completed(now time.Time) *decision {
 	if z.asked == nil || z.state != workload.ResizeSettled {
 		return nil
 	}
 	done := z.asked
 	z.asked, z.told = nil, z.has
 	if done.Action == scaling.Raise {
-		z.refusals = 0
+		z.refusals, z.grewAt = 0, now
 	}
 	return done
 }
@@ -145,6 +166,10 @@ func (z *resizing) ask(d decision, now time.Time) {
 	if d.Action == scaling.Raise && d.Reason == scaling.ReasonOOMKilled {
 		z.rescue = rescue{killed: d.observed.OOMKilledAt, limit: d.observed.Size.Limit, at: now}
 	}
+	if d.Action != scaling.Rollback {
+		z.before = d.resizedAt
+	}
+	z.withdrawn, z.changedAt = d.Action == scaling.Rollback, now
 	d.listed, d.askedAt = true, now
 	z.asked, z.state, z.since = &d, workload.ResizeInProgress, now
 }

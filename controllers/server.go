@@ -25,29 +25,30 @@ type Server struct {
 	askedAt time.Time
 }
 
-// Now returns what the API server can. When it cannot be asked, what was known last stands.
-func (s *Server) Now(ctx context.Context) workload.Server {
+// Now returns what the API server can. When it cannot be asked, what was known last stands. It is an error when nothing was: whoever
+// takes it for one that can resize nothing restarts what need not be.
+func (s *Server) Now(ctx context.Context) (workload.Server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.Clock.Now()
 	if !s.askedAt.IsZero() && now.Sub(s.askedAt) < rediscovery {
-		return s.known
+		return s.known, nil
 	}
 	found, err := workload.Discover(s.Discovery)
 	s.askedAt = now
+	if err != nil && s.known == (workload.Server{}) {
+		s.askedAt = time.Time{}
+		return workload.Server{}, err
+	}
 	if err != nil {
-		// Nothing was done yet, and whatever is done next tells more.
 		logf.FromContext(ctx).Error(err, "discovery failed")
-		if s.known == (workload.Server{}) {
-			s.askedAt = time.Time{}
-		}
-		return s.known
+		return s.known, nil
 	}
 	if found != s.known {
 		logf.FromContext(ctx).Info("the API server was asked what it can", "version", found.Version, "resizesPods", found.Resize)
 	}
 	s.known = found
-	return s.known
+	return s.known, nil
 }
 
 // Doubt has the API server asked again, after it answered as if it could not what it could.

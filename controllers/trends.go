@@ -26,10 +26,30 @@ type trends struct {
 	// since is when a workload's change was first seen under way, and took how long its latest change was.
 	since map[types.UID]time.Time
 	took  map[types.UID]time.Duration
+	// standing is how far a workload's rollout has got, and since when.
+	standing map[types.UID]standing
+}
+
+type standing struct {
+	progress string
+	since    time.Time
 }
 
 func newTrends() trends {
-	return trends{use: map[process]*scaling.History{}, since: map[types.UID]time.Time{}, took: map[types.UID]time.Duration{}}
+	return trends{
+		use: map[process]*scaling.History{}, since: map[types.UID]time.Time{}, took: map[types.UID]time.Duration{},
+		standing: map[types.UID]standing{},
+	}
+}
+
+// stands returns for how long a rollout that is under way has not got on.
+func (t trends) stands(workload types.UID, progress string, now time.Time) time.Duration {
+	last, known := t.standing[workload]
+	if !known || last.progress != progress {
+		last = standing{progress: progress, since: now}
+		t.standing[workload] = last
+	}
+	return now.Sub(last.since)
 }
 
 // add remembers a sample of a process, and returns all that is remembered of it. The peak is to span so much time.
@@ -67,6 +87,7 @@ func (t trends) actuation(workload types.UID) time.Duration {
 func (t trends) forget(workload types.UID) {
 	delete(t.since, workload)
 	delete(t.took, workload)
+	delete(t.standing, workload)
 }
 
 // keepOnly forgets processes that ended.

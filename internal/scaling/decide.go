@@ -77,6 +77,9 @@ func decide(p Policy, o Observation, now time.Time) Decision {
 		return hold(o, ReasonNoLimit)
 	}
 	if withdrawn, fails := o.Resize.withdrawal(now); fails {
+		if o.RaisesOnly {
+			return hold(o, withdrawn.Reason) // nothing in place can help any more
+		}
 		return withdrawn
 	}
 	switch {
@@ -157,11 +160,15 @@ func raise(p Policy, o Observation, now time.Time, need int64, why Reason, urgen
 	if !o.Sample.stale(now, p.MaxSampleAge) {
 		need = max(need, o.Sample.Bytes)
 	}
-	d := cutRaise(p, o, p.grow(o.Size, need), budget, why)
+	wanted := p.grow(o.Size, need)
+	if o.Means == Rollout && o.Durable.Limit > wanted.Limit {
+		wanted = o.Durable.like(o.Size) // other replicas have that: a rollout replaces them
+	}
+	d := cutRaise(p, o, wanted, budget, why)
 	if d.Reason == ReasonNodeFull && why == ReasonOOMKilled && o.Disruptive {
 		// There is nothing to lose, and a cluster that adds nodes does so for Pods that find no place.
 		o.Bounds.Node.Request = 0
-		d = cutRaise(p, o, p.grow(o.Size, need), budget, why)
+		d = cutRaise(p, o, wanted, budget, why)
 	}
 	if d.Action == Raise && o.Disruptive && o.stuckBefore(d.Target, now) {
 		return hold(o, ReasonRolloutStuck)

@@ -59,9 +59,12 @@ type Observation struct {
 	Sample Sample
 	// History of the measurements since the container started; nil when there is none.
 	History *History
-	// OOMKilledAt is when the kernel last killed the container for want of memory, and OOMAnswered the latest kill of the
-	// workload that a change was the answer to; zero when there is none. Both are by the clocks of nodes.
+	// OOMKilledAt is when the kernel last killed the container for want of memory, and OOMAnswered the latest kill that a change
+	// was the answer to: of the container where it is resized in place, of any replica where all are rolled out. Zero when
+	// there is none. Both are by the clocks of nodes.
 	OOMKilledAt, OOMAnswered time.Time
+	// ReplicaOOMKilledAt is the latest kill that is known of any of the workload's replicas.
+	ReplicaOOMKilledAt time.Time
 	// Raises are the times of the workload's raises since use last levelled off, oldest first.
 	Raises []time.Time
 
@@ -97,12 +100,15 @@ func (o Observation) oomKilled(now time.Time) bool {
 	return o.OOMKilledAt.After(o.OOMAnswered) && now.Sub(o.OOMKilledAt) < oomKillFades
 }
 
-// lastOOMKill is the latest that is known of, of the container or of one that it took the place of.
+// lastOOMKill is the latest that is known of, of the container, of another replica, or of one that it took the place of.
 func (o Observation) lastOOMKill() time.Time {
-	if o.OOMAnswered.After(o.OOMKilledAt) {
-		return o.OOMAnswered
+	last := o.OOMKilledAt
+	for _, other := range []time.Time{o.OOMAnswered, o.ReplicaOOMKilledAt} {
+		if other.After(last) {
+			last = other
+		}
 	}
-	return o.OOMKilledAt
+	return last
 }
 
 // cooling is true for so long after the last change. Clocks differ: one that lies ahead counts like one that lies back.

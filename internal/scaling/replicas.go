@@ -9,8 +9,10 @@ import (
 type Replica struct {
 	// Size that the container has; while it is being resized, the one from before.
 	Size Memory
-	// OOMKilled is true when the kernel killed it lately, and it was raised for that.
+	// OOMKilled is true when the kernel killed it lately, it was raised for that, and all replicas were not yet.
 	OOMKilled bool
+	// Unsettled is true while it is being resized, or not ready since.
+	Unsettled bool
 	// Forgotten is true when the container has its size from before the user had what was learned forgotten.
 	Forgotten bool
 	// Decision on it.
@@ -18,19 +20,21 @@ type Replica struct {
 }
 
 // Settle makes what is to be done of the decisions on all replicas of a container, in their order, and the size that all
-// replicas, present and future, are to have from now on; durable is what that was.
+// replicas, present and future, are to have from now on; durable is what that was, and wanted how many replicas there are to be,
+// of which some may not run yet.
 //
 // What is done in place concerns one replica alone. A rollout concerns all: the largest need decides, and the others wait
 // for it. Where a rollout only takes the place of a resize in place that one node has no room for, one replica's need is not
-// enough to restart them all: half of them must need more, or one have been OOM-killed. Containers that restart when they are resized
-// take turns. Memory is lowered by a rollout only when all are idle; in place, a replica is lowered alone down to the durable
+// enough to restart them all: half of them must need more, or one have been OOM-killed. Containers that restart when they are
+// resized take turns. Memory is lowered by a rollout only when all are idle; in place, a replica is lowered alone down to the durable
 // size, which comes down when no replica needs it.
-func Settle(durable Memory, replicas []Replica) ([]Decision, Memory) {
+func Settle(durable Memory, wanted int, replicas []Replica) ([]Decision, Memory) {
+	wanted = max(wanted, len(replicas))
 	settled := make([]Decision, len(replicas))
 	for i, r := range replicas {
 		settled[i] = r.Decision
 	}
-	withoutQuorum(replicas, settled)
+	withoutQuorum(wanted, replicas, settled)
 	oneRollout(replicas, settled)
 	oneRestart(replicas, settled)
 	durable = demote(durable, replicas, settled)
@@ -42,7 +46,7 @@ func Settle(durable Memory, replicas []Replica) ([]Decision, Memory) {
 			}
 		}
 	}
-	return settled, promote(durable, replicas, settled)
+	return settled, promote(durable, wanted, replicas, settled)
 }
 
 // wait is a hold in the place of a decision that does not prevail.
@@ -54,7 +58,7 @@ func wait(r Replica, why Reason) Decision {
 func outgrown(some, all int) bool { return 2*some >= all }
 
 // withoutQuorum holds rollouts that would restart all replicas because a few of them are on full nodes.
-func withoutQuorum(replicas []Replica, settled []Decision) {
+func withoutQuorum(wanted int, replicas []Replica, settled []Decision) {
 	needy, killed := 0, false
 	for _, d := range settled {
 		if d.Action == Raise && d.Reason != ReasonCatchUp || d.Action == Hold && slices.Contains(Refusals(), d.Reason) {
@@ -62,7 +66,7 @@ func withoutQuorum(replicas []Replica, settled []Decision) {
 		}
 		killed = killed || d.Action == Raise && d.Reason == ReasonOOMKilled
 	}
-	if killed || outgrown(needy, len(settled)) {
+	if killed || outgrown(needy, wanted) {
 		return
 	}
 	for i, d := range settled {
@@ -101,16 +105,19 @@ func oneRollout(replicas []Replica, settled []Decision) {
 	}
 }
 
-// oneRestart lets one container restart at a time, the one with the largest need first.
+// oneRestart lets one container restart at a time, the one with the largest need first, and none before the one that was
+// restarted last is ready.
 func oneRestart(replicas []Replica, settled []Decision) {
-	best := -1
+	restarts := func(d Decision) bool { return d.Means == Restart && d.Action != Hold }
+	best, waits := -1, false
 	for i, d := range settled {
-		if d.Means == Restart && d.Action != Hold && (best < 0 || stronger(d, settled[best])) {
+		if restarts(d) && (best < 0 || stronger(d, settled[best])) {
 			best = i
 		}
+		waits = waits || !restarts(d) && replicas[i].Unsettled
 	}
 	for i, d := range settled {
-		if i != best && d.Means == Restart && d.Action != Hold {
+		if (i != best || waits) && restarts(d) {
 			settled[i] = wait(replicas[i], ReasonRolloutInProgress)
 		}
 	}
@@ -151,7 +158,7 @@ func demote(durable Memory, replicas []Replica, settled []Decision) Memory {
 //
 // Of ten replicas at 384Mi, one at 768Mi stays alone. With five at 768Mi or more, all get 768Mi; with one that was
 // OOM-killed and got 1536Mi, all get that.
-func promote(durable Memory, replicas []Replica, settled []Decision) Memory {
+func promote(durable Memory, wanted int, replicas []Replica, settled []Decision) Memory {
 	largestFirst := make([]Replica, 0, len(replicas))
 	for i, r := range replicas {
 		switch d := settled[i]; {
@@ -164,7 +171,7 @@ func promote(durable Memory, replicas []Replica, settled []Decision) Memory {
 	}
 	slices.SortStableFunc(largestFirst, func(a, b Replica) int { return cmp.Compare(b.Size.Limit, a.Size.Limit) })
 	for i, r := range largestFirst {
-		if (outgrown(i+1, len(largestFirst)) || r.OOMKilled) && r.Size.Limit > durable.Limit {
+		if (outgrown(i+1, wanted) || r.OOMKilled) && r.Size.Limit > durable.Limit {
 			return r.Size
 		}
 	}

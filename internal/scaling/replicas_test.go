@@ -103,6 +103,16 @@ func TestReplicasSettle(t *testing.T) {
 			[]Decision{wait(calm, ReasonRolloutInProgress), to(Raise, Restart, 1536), wait(calm, ReasonRolloutInProgress)},
 		},
 		{
+			"nor does one restart while another is not back",
+			[]Replica{at(384, to(Raise, Restart, 768)), {Size: calm.Size, Unsettled: true, Decision: wait(calm, ReasonNormal)}},
+			[]Decision{wait(calm, ReasonRolloutInProgress), wait(calm, ReasonNormal)},
+		},
+		{
+			"one that is not back itself may",
+			[]Replica{{Size: calm.Size, Unsettled: true, Decision: to(Raise, Restart, 768)}, at(384, wait(calm, ReasonNormal))},
+			[]Decision{to(Raise, Restart, 768), wait(calm, ReasonNormal)},
+		},
+		{
 			"a rollout lowers when all are idle, to the largest",
 			[]Replica{at(768, to(Lower, Rollout, 100)), at(768, to(Lower, Rollout, 200))},
 			[]Decision{wait(at(768, Decision{}), ReasonRolloutInProgress), to(Lower, Rollout, 200)},
@@ -119,7 +129,7 @@ func TestReplicasSettle(t *testing.T) {
 		},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
-			got, _ := Settle(mi(192, 384), tt.replicas)
+			got, _ := Settle(mi(192, 384), 0, tt.replicas)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
 			}
@@ -163,7 +173,7 @@ func TestInPlaceMemoryIsLoweredDownToTheDurableSize(t *testing.T) {
 		},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
-			got, left := Settle(mi(tt.durable/2, tt.durable), tt.replicas)
+			got, left := Settle(mi(tt.durable/2, tt.durable), 0, tt.replicas)
 			for i, want := range tt.lowered {
 				if want == 0 && got[i].Action != Hold || want > 0 && got[i].Target != mi(want/2, want) {
 					t.Errorf("replica %d: %+v, want %dMi", i, got[i], want)
@@ -212,9 +222,25 @@ func TestASizeIsPromotedByHalfOfTheReplicasOrByAnOOMKill(t *testing.T) {
 		{"what is asked for is not yet had", with(replicas(384), 0, to(Raise, InPlace, 900)), 384},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
-			if _, got := Settle(mi(192, 384), tt.replicas); got != mi(tt.want/2, tt.want) {
+			if _, got := Settle(mi(192, 384), 0, tt.replicas); got != mi(tt.want/2, tt.want) {
 				t.Errorf("%s: %+v, want a limit of %dMi", tt.reason, got, tt.want)
 			}
 		})
+	}
+}
+
+func TestReplicasThatDoNotRunYetCount(t *testing.T) {
+	first := Replica{Size: mi(384, 768), Decision: Decision{Action: Hold, Reason: ReasonNormal, Target: mi(384, 768)}}
+	if _, got := Settle(mi(192, 384), 10, []Replica{first}); got != mi(192, 384) {
+		t.Errorf("the first of ten gives all of them %+v", got)
+	}
+	if _, got := Settle(mi(192, 384), 2, []Replica{first}); got != first.Size {
+		t.Errorf("the first of two gives both %+v", got)
+	}
+	full := Replica{Size: mi(192, 384), Decision: Decision{
+		Action: Raise, Reason: ReasonAboveThreshold, Means: Rollout, Target: mi(384, 768), Instead: ReasonNodeFull,
+	}}
+	if got, _ := Settle(mi(192, 384), 10, []Replica{full}); got[0].Action != Hold {
+		t.Errorf("the first of ten has all of them rolled out: %+v", got[0])
 	}
 }

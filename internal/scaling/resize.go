@@ -6,9 +6,9 @@ import "time"
 // the container has no more than before.
 const deferredPatience = 5 * time.Second
 
-// progressPatience is how long a resize may take that its kubelet has begun. It tries one that fails again and again, and nothing
-// else can be done in place meanwhile: not even for a container that is OOM-killed.
-const progressPatience = time.Minute
+// failingPatience is how long a resize may fail that its kubelet has begun, and tries again and again. Nothing else can be done in
+// place meanwhile: not even for a container that is OOM-killed.
+const failingPatience = time.Minute
 
 // ResizeState is how a resize in place stands, as the kubelet says.
 type ResizeState int
@@ -23,6 +23,8 @@ const (
 	ResizeDeferred
 	// ResizeInfeasible: the node will never give it that size.
 	ResizeInfeasible
+	// ResizeFailing: the kubelet has tried, and did not get it done yet.
+	ResizeFailing
 )
 
 // Resize is a resize of the container in place that is not through.
@@ -30,7 +32,8 @@ type Resize struct {
 	State ResizeState
 	// Since is when it was first seen in this state.
 	Since time.Time
-	// Actual is the size that the container still has.
+	// Actual is the size that the container still has; zero when the resize is somebody else's, or that is not known. It is
+	// not withdrawn then.
 	Actual Memory
 }
 
@@ -40,7 +43,7 @@ func (r Resize) withdrawal(now time.Time) (Decision, bool) {
 	switch {
 	case r.Actual.Limit <= 0:
 		return d, false
-	case r.State == ResizeInfeasible, r.State == ResizeInProgress && now.Sub(r.Since) >= progressPatience:
+	case r.State == ResizeInfeasible, r.State == ResizeFailing && now.Sub(r.Since) >= failingPatience:
 		d.Reason = ReasonResizeInfeasible
 		return d, true
 	case r.State == ResizeDeferred && now.Sub(r.Since) >= deferredPatience:

@@ -67,6 +67,9 @@ func (d Decision) passes() bool {
 // one's reason, unless the second has only to be waited for.
 func otherwise(p Policy, o Observation, now time.Time, gentler Decision) Decision {
 	o.Way, o.Fallback = o.Fallback, Way{}
+	if _, fails := o.Resize.withdrawal(now); fails {
+		o.Size, o.Resize = o.Resize.Actual, Resize{}
+	}
 	rougher := decide(p, o, now)
 	switch {
 	case rougher.Action == Raise:

@@ -104,8 +104,19 @@ func TestAResizeThatDoesNotComeTrueIsWithdrawn(t *testing.T) {
 		return Decision{Action: Rollback, Reason: why, Means: InPlace, Target: mi(128, 192)}
 	}
 	check(t, []situated{
-		{"what is under way is waited for", resize(ResizeInProgress, time.Minute-1), held(ReasonResizeInProgress)},
-		{"not for ever: its kubelet cannot do it", resize(ResizeInProgress, time.Minute), back(ReasonResizeInfeasible)},
+		{"what is under way is waited for", resize(ResizeInProgress, time.Hour), held(ReasonResizeInProgress)},
+		{"and what fails, for a while", resize(ResizeFailing, time.Minute-1), held(ReasonResizeInProgress)},
+		{"no longer", resize(ResizeFailing, time.Minute), back(ReasonResizeInfeasible)},
+		{"where nothing can be taken back, that is said", func(p *Policy, o *Observation) {
+			resize(ResizeDeferred, 5*time.Second)(p, o)
+			o.RaisesOnly = true
+		}, held(ReasonNodeFull)},
+		{"and rolled out instead, from what there is", func(p *Policy, o *Observation) {
+			resize(ResizeInfeasible, 0)(p, o)
+			o.RaisesOnly, o.Fallback = true, Way{Means: Rollout, Disruptive: true}
+		}, Decision{
+			Action: Raise, Reason: ReasonAboveThreshold, Means: Rollout, Target: mi(512, 768), Instead: ReasonResizeInfeasible,
+		}},
 		{"what is deferred, for a moment", resize(ResizeDeferred, 5*time.Second-1), held(ReasonResizeInProgress)},
 		{"no longer", resize(ResizeDeferred, 5*time.Second), back(ReasonNodeFull)},
 		{"what is infeasible, not at all", resize(ResizeInfeasible, 0), back(ReasonResizeInfeasible)},
@@ -132,4 +143,21 @@ func TestMemoryThatCannotBeTakenBackInPlaceIsKept(t *testing.T) {
 	if got := Decide(p, o, noon); got.Action != Hold {
 		t.Errorf("where it cannot: %+v", got)
 	}
+}
+
+func TestARolloutGivesNoLessThanOthersHave(t *testing.T) {
+	rollout := func(durable int64) func(*Policy, *Observation) {
+		return func(_ *Policy, o *Observation) {
+			o.Sample.Bytes, o.Durable = 300*mebibyte, mi(durable*2/3, durable)
+			o.Way = Way{Means: Rollout, Disruptive: true}
+		}
+	}
+	rolled := func(limit int64) Decision {
+		return Decision{Action: Raise, Reason: ReasonAboveThreshold, Means: Rollout, Target: mi(limit*2/3, limit)}
+	}
+	check(t, []situated{
+		{"nothing was learned", rollout(0), rolled(768)},
+		{"as much was learned", rollout(768), rolled(768)},
+		{"more was learned", rollout(1536), rolled(1536)},
+	})
 }

@@ -96,19 +96,21 @@ func (r Record) Learn(w *Workload, container string, grown []Grown, levelled boo
 func (r Record) IsZero() bool { return reflect.ValueOf(r).IsZero() }
 
 // Promote records the size that all Pods are to have; zero or no more than the template's is none.
-func (r Record) Promote(w *Workload, container string, durable Size) Record {
+func (r Record) Promote(w *Workload, container string, durable Size, now time.Time) Record {
 	if durable.Limit <= w.Declared(container).Limit {
 		durable = Size{}
 	}
-	r.Durable = durable
+	if durable != r.Durable {
+		r.Durable, r.LearnedAt = durable, now.UTC().Truncate(time.Second)
+	}
 	return r
 }
 
 // Shrunk records that Pods were lowered in place, and that none has more than a size now.
 func (r Record) Shrunk(largest Size) Record {
-	r.Raises = nil // use that has come down has levelled off
 	if largest.Limit < r.Given.Limit {
 		r.Given = largest
+		r.Raises = nil // use that has come down has levelled off
 	}
 	return r
 }
@@ -173,11 +175,11 @@ func (w *Workload) annotations(records map[string]Record) (map[string]any, error
 	return all, nil
 }
 
-// present are the records of the containers that the workload still has, cut to what an annotation may hold.
+// present are the records of the containers that the workload or one of its Pods still has, cut to what an annotation may hold.
 func (w *Workload) present(records map[string]Record) map[string]Record {
 	present := maps.Clone(records)
 	maps.DeleteFunc(present, func(name string, _ Record) bool {
-		return w.Template != nil && w.inTemplate(name).Name == ""
+		return w.Template != nil && w.inTemplate(name).Name == "" && !w.seen[name]
 	})
 	for name, r := range present {
 		r.Raises = r.Raises[max(0, len(r.Raises)-mostRaises):]

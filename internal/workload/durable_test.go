@@ -104,10 +104,10 @@ func TestTheUserIsFollowed(t *testing.T) {
 
 func TestADurableSizeIsMoreThanTheTemplateSays(t *testing.T) {
 	w := of(deployment(sized("memhog", "256Mi", "384Mi")))
-	if got := (Record{}).Promote(w, "memhog", two); got.Durable != two {
+	if got := (Record{}).Promote(w, "memhog", two, noon); got.Durable != two {
 		t.Errorf("768Mi: %+v", got)
 	}
-	if got := (Record{Durable: two}).Promote(w, "memhog", one); got.Durable != (Size{}) {
+	if got := (Record{Durable: two}).Promote(w, "memhog", one, noon); got.Durable != (Size{}) {
 		t.Errorf("384Mi: %+v", got)
 	}
 	if got := (Record{Given: four, Raises: []time.Time{noon}}).Shrunk(two); got.Given != two || got.Raises != nil {

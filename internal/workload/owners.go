@@ -74,6 +74,16 @@ func (o Owners) Of(ctx context.Context, pod *corev1.Pod) (*Workload, error) {
 	return Of(owner, ref.Kind), nil
 }
 
+// IsOwned is true for a Pod that has an owner of a kind that is known.
+func IsOwned(pod *corev1.Pod) bool {
+	ref := metav1.GetControllerOf(pod)
+	if ref == nil {
+		return false
+	}
+	_, known := kinds[schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)]
+	return known
+}
+
 // read returns the object that is referred to; nil when it is gone or going.
 func (o Owners) read(ctx context.Context, namespace string, ref metav1.OwnerReference) (client.Object, error) {
 	var owner client.Object

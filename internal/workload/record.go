@@ -37,6 +37,8 @@ type Record struct {
 	// Durable is the size that all Pods, present and future, are to have: what the annotation DurableAnnotation said when it
 	// was last written. Zero when that is what the template says.
 	Durable Size `json:"durable,omitzero"`
+	// LearnedAt is when the durable size was last changed by the operator.
+	LearnedAt time.Time `json:"learnedAt,omitzero"`
 	// ForgottenAt is when the user took the durable size away, or made it smaller. What Pods were given before does not count
 	// any more.
 	ForgottenAt time.Time `json:"forgottenAt,omitzero"`
@@ -111,7 +113,7 @@ func RecordsOf(w *Workload, sets []metav1.PartialObjectMetadata) (records map[st
 func latest(records map[string]Record) time.Time {
 	var at time.Time
 	for _, r := range records {
-		for _, other := range []time.Time{r.GivenAt, r.ForgottenAt} {
+		for _, other := range []time.Time{r.GivenAt, r.ForgottenAt, r.LearnedAt} {
 			if other.After(at) {
 				at = other
 			}
@@ -143,7 +145,7 @@ func with(w *Workload, records map[string]Record, changes []Change) map[string]R
 		replaced = append(replaced, c.Record.Replaced...)
 	}
 	for name, r := range records {
-		counts := r.InPlace && r.Standing(w, name, "") == Kept ||
+		counts := r.InPlace && r.Standing(w, name, "") == Kept || r.Durable.Limit > w.Declared(name).Limit ||
 			slices.ContainsFunc(replaced, func(set string) bool { return r.Standing(w, name, set) != Afresh })
 		if _, changed := all[name]; changed || !counts {
 			continue
@@ -197,14 +199,17 @@ func (r Record) change(from, to Size, set string, now time.Time) Record {
 		r.Declared = from
 	}
 	r.Previous, r.Given, r.GivenAt = from, to, now.UTC().Truncate(time.Second)
-	r.InPlace, r.Durable = false, Size{}
+	r.InPlace = false
+	if r.Durable.Limit <= to.Limit {
+		r.Durable = Size{} // the template says it
+	}
 	if !slices.Contains(r.Replaced, set) {
 		r.Replaced = append(slices.Clone(r.Replaced), set)
 	}
 	return r
 }
 
-// Raised records a raise by a rollout, which replaces the Pods of the set.
+// Raised records a raise by a rollout, which replaces the Pods of the set; from is the size that the template had.
 func (r Record) Raised(from, to Size, set string, now time.Time) Record {
 	r = r.change(from, to, set, now)
 	r.Raises = append(slices.Clone(r.Raises), r.GivenAt)
@@ -214,7 +219,16 @@ func (r Record) Raised(from, to Size, set string, now time.Time) Record {
 // Lowered records that a size was lowered again.
 func (r Record) Lowered(from, to Size, set string, now time.Time) Record {
 	r = r.change(from, to, set, now)
+	r.Durable = Size{}
 	r.Raises = nil // use that has come down has levelled off
+	return r
+}
+
+// Through forgets the size to go back to once the latest rollout is over: a later one that gets stuck is not the size's fault.
+func (r Record) Through(w *Workload, container string) Record {
+	if !r.InPlace && !w.RollingOut && !w.GivenUp && r.Standing(w, container, "") == Kept {
+		r.Previous = Size{}
+	}
 	return r
 }
 

@@ -32,6 +32,8 @@ const (
 	ResizeDeferred
 	// ResizeInfeasible: the node will never give it that size.
 	ResizeInfeasible
+	// ResizeFailing: the kubelet has tried to, and did not get it done yet.
+	ResizeFailing
 )
 
 // ResizeOf says how a resize of a Pod's container stands, and the size that the container has, by the Pod's status alone:
@@ -47,14 +49,17 @@ func ResizeOf(pod *corev1.Pod, c corev1.Container) (ResizeState, Size) {
 		return ResizeSettled, has
 	}
 	for _, c := range pod.Status.Conditions {
-		if c.Type != corev1.PodResizePending || c.Status != corev1.ConditionTrue || c.ObservedGeneration < pod.Generation {
+		// Kubelets of 1.33 do not say which generation they speak of.
+		if c.Status != corev1.ConditionTrue || c.ObservedGeneration != 0 && c.ObservedGeneration < pod.Generation {
 			continue
 		}
-		switch c.Reason {
-		case corev1.PodReasonInfeasible:
+		switch {
+		case c.Type == corev1.PodResizePending && c.Reason == corev1.PodReasonInfeasible:
 			return ResizeInfeasible, has
-		case corev1.PodReasonDeferred:
+		case c.Type == corev1.PodResizePending && c.Reason == corev1.PodReasonDeferred:
 			return ResizeDeferred, has
+		case c.Type == corev1.PodResizeInProgress && c.Reason == corev1.PodReasonError:
+			return ResizeFailing, has
 		}
 	}
 	return ResizeInProgress, has

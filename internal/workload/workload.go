@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"fmt"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -42,6 +43,26 @@ type Workload struct {
 	goesFirst bool
 	// bound is true when each Pod belongs on the node that it is on.
 	bound bool
+	// seen are the containers of its Pods, of which its template does not know those that a webhook adds.
+	seen map[string]bool
+	// updated is how many of its Pods are of the present template.
+	updated int32
+}
+
+// Saw notes that a Pod of the workload has a container.
+func (w *Workload) Saw(container string) {
+	if w.seen == nil {
+		w.seen = map[string]bool{}
+	}
+	w.seen[container] = true
+}
+
+// Replicas is how many Pods it wants, at least one.
+func (w *Workload) Replicas() int { return int(w.replicas) }
+
+// Progress is another text whenever a rollout gets on.
+func (w *Workload) Progress() string {
+	return fmt.Sprintf("%d %s %d", w.GetGeneration(), w.Revision, w.updated)
 }
 
 // Of describes a workload. Of an object of another kind nothing is known but its metadata.
@@ -106,7 +127,7 @@ func deploymentRollsOut(d *appsv1.Deployment) bool {
 // would not reach the others.
 func (w *Workload) ofStatefulSet(s *appsv1.StatefulSet) {
 	w.Template, w.Revision = &s.Spec.Template.Spec, s.Status.UpdateRevision
-	w.replicas, w.goesFirst = atLeastOne(s.Spec.Replicas), true
+	w.replicas, w.goesFirst, w.updated = atLeastOne(s.Spec.Replicas), true, s.Status.UpdatedReplicas
 	r := s.Spec.UpdateStrategy.RollingUpdate
 	w.Rolls = s.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType &&
 		(r == nil || r.Partition == nil || *r.Partition == 0)
@@ -116,7 +137,7 @@ func (w *Workload) ofStatefulSet(s *appsv1.StatefulSet) {
 
 func (w *Workload) ofDaemonSet(d *appsv1.DaemonSet) {
 	w.Template, w.bound = &d.Spec.Template.Spec, true
-	w.replicas = max(1, int64(d.Status.DesiredNumberScheduled))
+	w.replicas, w.updated = max(1, int64(d.Status.DesiredNumberScheduled)), d.Status.UpdatedNumberScheduled
 	if r := d.Spec.UpdateStrategy.RollingUpdate; r != nil {
 		w.surge = min(scaled(r.MaxSurge, intstr.FromInt32(0), w.replicas, true), w.replicas)
 	}

@@ -28,17 +28,17 @@ import (
 
 const (
 	// growers are so many containers that grow, each by so many MiB a second, from and to so many MiB: with a multiplier of
-	// 1.25, from a limit of 384Mi on, five raises each.
+	// 1.25, from a limit of 384Mi on, five or six raises each.
 	growers    = 12
 	growth     = 3
 	startMiB   = 200
-	ceilingMiB = 720
+	ceilingMiB = 900
 	multiplier = 1.25
 	threshold  = 75
 	// sweep is how often the limits are looked at: how exact the figures are.
 	sweep = time.Millisecond
 	// slowest is how long the growth may take in all.
-	slowest = 6 * time.Minute
+	slowest = 8 * time.Minute
 )
 
 // asked is a decision of the operator's, as its log tells it.
@@ -71,7 +71,7 @@ func benchResize(ctx context.Context, resizes int, folder string) (err error) {
 	defer cancel()
 	log := s.followLog(ctx)
 	limits := watchLimits(ctx, files)
-	say("measuring %d resizes of %d containers that grow by %d MiB/s: two minutes or so", resizes, growers, growth)
+	say("measuring %d resizes of %d containers that grow by %d MiB/s: four minutes or so", resizes, growers, growth)
 	var decisions []asked
 	var seen []limited
 	// A decision whose limit does not come is not left out: it would be the slowest.
