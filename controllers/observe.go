@@ -89,7 +89,7 @@ func (o *observer) pod(ctx context.Context, pod *corev1.Pod, seen *observation) 
 		}
 		seen.containers = append(seen.containers, one)
 		seen.unread = seen.unread || o.unread(one)
-		if done := one.resizing.completed(o.now); done != nil {
+		if done := one.resizing.completed(); done != nil {
 			seen.completed = append(seen.completed, *done)
 		} else if found, raised := one.unannounced(); raised {
 			seen.completed = append(seen.completed, found)

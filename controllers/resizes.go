@@ -107,6 +107,9 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	if sample.Time.After(z.rescue.at) {
 		z.rescue.peak = max(z.rescue.peak, sample.Bytes)
 	}
+	if state == workload.ResizeSettled && z.asked != nil && z.asked.Action == scaling.Raise {
+		z.grewAt = now
+	}
 	if state == workload.ResizeSettled {
 		return scaling.Resize{}
 	}
@@ -142,14 +145,14 @@ var stateOf = map[workload.ResizeState]scaling.ResizeState{
 }
 
 // completed returns the decision that came true, once: the container has the size that was asked for.
-func (z *resizing) completed(now time.Time) *decision {
+func (z *resizing) completed() *decision {
 	if z.asked == nil || z.state != workload.ResizeSettled {
 		return nil
 	}
 	done := z.asked
 	z.asked, z.told = nil, z.has
 	if done.Action == scaling.Raise {
-		z.refusals, z.grewAt = 0, now
+		z.refusals = 0
 	}
 	return done
 }

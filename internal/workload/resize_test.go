@@ -48,6 +48,10 @@ func TestOnlyTheKubeletIsBelieved(t *testing.T) {
 		}), ResizeInProgress, one},
 		{"there is no room", resizing("256Mi", "384Mi", pending("Deferred", 2)), ResizeDeferred, one},
 		{"there will never be", resizing("256Mi", "384Mi", pending("Infeasible", 2)), ResizeInfeasible, one},
+		{"a kubelet of 1.33 does not say of which size it speaks", resizing("256Mi", "384Mi", pending("Deferred", 0)), ResizeDeferred, one},
+		{"the kubelet does not get it done", resizing("256Mi", "384Mi", corev1.PodCondition{
+			Type: corev1.PodResizeInProgress, Status: corev1.ConditionTrue, Reason: "Error", ObservedGeneration: 2,
+		}), ResizeFailing, one},
 		{"what was said of an earlier size", resizing("256Mi", "384Mi", pending("Infeasible", 1)), ResizeInProgress, one},
 		{"what no longer holds", resizing("256Mi", "384Mi", corev1.PodCondition{
 			Type: corev1.PodResizePending, Status: corev1.ConditionFalse, Reason: "Deferred", ObservedGeneration: 2,

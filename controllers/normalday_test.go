@@ -1,0 +1,258 @@
+package controllers
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/discovery"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// statefulSet creates one of three replicas, and its first Pod.
+func (w *world) statefulSet(name string) (*appsv1.StatefulSet, *corev1.Pod) {
+	w.t.Helper()
+	d, _ := w.deployment("like-"+name, memory{"memhog", "256Mi", "384Mi"})
+	three := int32(3)
+	s := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace}}
+	s.Spec = appsv1.StatefulSetSpec{
+		Selector: d.Spec.Selector.DeepCopy(), Template: *d.Spec.Template.DeepCopy(), ServiceName: name, Replicas: &three,
+	}
+	must(w.t, live.Create(w.t.Context(), s))
+	w.progress(s, "one", "one", 3)
+	return s, w.owned(s, "StatefulSet", s.Spec.Template)
+}
+
+// progress is what the StatefulSet's controller says of its rollout.
+func (w *world) progress(s *appsv1.StatefulSet, current, update string, updated int32) {
+	w.t.Helper()
+	must(w.t, live.Get(w.t.Context(), client.ObjectKeyFromObject(s), s))
+	s.Status.ObservedGeneration, s.Status.Replicas, s.Status.UpdatedReplicas = s.Generation, 3, updated
+	s.Status.CurrentRevision, s.Status.UpdateRevision = current, update
+	must(w.t, live.Status().Update(w.t.Context(), s))
+	settle(w.t, s)
+}
+
+func (w *world) templateLimit(s *appsv1.StatefulSet) string {
+	w.t.Helper()
+	must(w.t, live.Get(w.t.Context(), client.ObjectKeyFromObject(s), s))
+	return s.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().String()
+}
+
+func TestARolloutThatIsSlowIsLeftToGoOn(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Strategy = v1.StrategyRollout })
+	s, pod := w.statefulSet("slow")
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	for updated := range int32(3) {
+		w.progress(s, "one", "two", updated)
+		w.clock.Step(9 * time.Minute)
+		w.uses(pod, "memhog", 300)
+		w.reconcile("m")
+	}
+	if got := w.templateLimit(s); got != "768Mi" {
+		t.Errorf("the template says %s", got)
+	}
+	w.clock.Step(10 * time.Minute) // since it was last seen to get on
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	if got := w.templateLimit(s); got != "384Mi" {
+		t.Errorf("a rollout that does not get on: the template says %s", got)
+	}
+}
+
+func TestALaterRolloutThatGetsStuckIsNotTheSizesFault(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Strategy = v1.StrategyRollout })
+	s, pod := w.statefulSet("set")
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.delete(pod)
+	w.progress(s, "two", "two", 3)
+	next := s.Spec.Template.DeepCopy()
+	next.Labels[appsv1.ControllerRevisionHashLabelKey] = "two"
+	pod = w.pod("set-1", *next, *metav1.NewControllerRef(s, appsv1.SchemeGroupVersion.WithKind("StatefulSet")))
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.progress(s, "two", "three", 1) // of the user's
+	for range 3 {
+		w.clock.Step(10 * time.Minute)
+		w.uses(pod, "memhog", 300)
+		w.reconcile("m")
+	}
+	if got := w.templateLimit(s); got != "768Mi" {
+		t.Errorf("the template says %s", got)
+	}
+}
+
+func TestInPlaceNothingIsLoweredBelowTheTemplate(t *testing.T) {
+	w := newInPlaceWorld(t)
+	idle := func(s *v1.AppMonitorSpec) {
+		s.Strategy = v1.StrategyRollout
+		s.ScaleDown = &v1.ScaleDown{Mode: v1.SwitchEnabled, After: &metav1.Duration{Duration: time.Hour}}
+	}
+	m := w.monitor("m", 75, 2, idle)
+	d, old := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(old, "memhog", 300)
+	w.reconcile("m")
+	pod := w.rollOut(d)
+	w.delete(old)
+	must(t, live.Get(t.Context(), client.ObjectKeyFromObject(m), m))
+	m.Spec.Strategy = v1.StrategyAuto
+	w.update(m)
+	for range 30 {
+		w.clock.Step(5 * time.Minute)
+		w.uses(pod, "memhog", 10)
+		w.look("m", pod)
+	}
+	w.wantPod(pod, "512Mi/768Mi")
+}
+
+func TestAWithdrawalIsNoChangeToWaitAfter(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Strategy = v1.StrategyInPlace }) // the usual cooldown
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.deferred(pod, 300)
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.wantPod(pod, "384Mi/576Mi")
+}
+
+// deferred has the operator ask for more than there is, and take it back.
+func (w *world) deferred(pod *corev1.Pod, uses int64) {
+	w.t.Helper()
+	w.uses(pod, "memhog", uses)
+	w.reconcile("m")
+	w.wantPod(pod, "512Mi/768Mi")
+	w.pends(pod, corev1.PodReasonDeferred)
+	w.reconcile("m")
+	w.clock.Step(5 * time.Second)
+	w.uses(pod, "memhog", uses)
+	w.reconcile("m")
+	w.wantPod(pod, "256Mi/384Mi")
+	w.actuate(pod)
+}
+
+func TestAKillThatWasAnsweredWithNothingIsAnsweredAgain(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Strategy = v1.StrategyInPlace })
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.oomKill(pod)
+	w.deferred(pod, 10)
+	w.uses(pod, "memhog", 10)
+	w.reconcile("m")
+	w.wantPod(pod, "384Mi/576Mi")
+}
+
+func TestAKillDuringAResizeIsAnsweredByIt(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.wantPod(pod, "512Mi/768Mi")
+	w.clock.Step(2 * time.Second)
+	w.oomKill(pod)
+	w.clock.Step(2 * time.Second)
+	w.actuate(pod)
+	w.uses(pod, "memhog", 10)
+	w.reconcile("m")
+	w.reconcile("m")
+	w.wantPod(pod, "512Mi/768Mi")
+	mustContain(t, w.durable(d), "768Mi")
+}
+
+func TestWhatSomebodyElseWaitsForIsNotTakenBack(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	more := workload.Resize{Container: "memhog", Size: workload.Size{Request: 1024 * mi, Limit: 2048 * mi}}
+	must(t, workload.ResizePod(t.Context(), live, w.refreshed(pod), "vpa-updater", []workload.Resize{more}))
+	w.pends(pod, corev1.PodReasonInfeasible)
+	for range 3 {
+		w.clock.Step(time.Minute)
+		w.uses(pod, "memhog", 300)
+		w.reconcile("m")
+	}
+	w.wantPod(pod, "1Gi/2Gi")
+	if w.writes.resizes != 0 {
+		t.Errorf("resized %d times", w.writes.resizes)
+	}
+}
+
+func TestAContainerThatAWebhookAddsHasABudget(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Cooldown = &metav1.Duration{} })
+	d, like := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	with := d.Spec.Template.DeepCopy()
+	with.Spec.Containers = append(with.Spec.Containers, containersOf([]memory{{"proxy", "64Mi", "64Mi"}})...)
+	pod := w.pod("added", *with, like.OwnerReferences...)
+	w.delete(like)
+	var m *v1.AppMonitor
+	for limit := int64(64); limit <= 1024; limit *= 2 {
+		w.clock.Step(5 * time.Minute)
+		w.uses(pod, "memhog", 10)
+		w.uses(pod, "proxy", limit*9/10)
+		m = w.look("m", pod)
+		w.reconcile("m")
+	}
+	w.wantPod(pod, "256Mi/384Mi", "512Mi/512Mi")
+	wantDecision(t, m, v1.ActionHold, "GrowthBudgetExhausted")
+}
+
+// mute is an API server that does not say what it can.
+type mute struct {
+	discovery.DiscoveryInterface
+}
+
+func (mute) ServerVersion() (*version.Info, error) { return nil, errors.New("timeout") }
+
+func TestWhileNobodyKnowsWhatTheAPIServerCanNothingIsRestarted(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	known, key := w.reconciler.Server, client.ObjectKey{Namespace: w.namespace, Name: "m"}
+	w.reconciler.Server = &Server{Discovery: mute{}, Clock: w.clock}
+	if _, err := w.reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: key}); err == nil {
+		t.Error("nobody hears of it")
+	}
+	w.wantSizes(d, map[string]string{"memhog": "256Mi/384Mi"})
+	w.wantPod(pod, "256Mi/384Mi")
+	w.reconciler.Server = known
+	w.reconcile("m")
+	w.wantPod(pod, "512Mi/768Mi")
+	// What was known stands.
+	known.Discovery = mute{}
+	known.Doubt()
+	if s, err := known.Now(t.Context()); err != nil || !s.Resize {
+		t.Errorf("it is known no longer: %+v, %v", s, err)
+	}
+}
+
+func TestAnOOMKillOfOneReplicaIsNoLessonForEver(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Cooldown = &metav1.Duration{} })
+	d, first := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	pods := w.replicas(d, first, 4)
+	w.oomKill(pods[0])
+	w.look("m", pods...)
+	w.look("m", pods...)
+	mustContain(t, w.durable(d), "768Mi")
+	w.clock.Step(20 * time.Minute)
+	w.uses(pods[0], "memhog", 700)
+	w.look("m", pods...)
+	w.look("m", pods...)
+	w.wantPod(pods[0], "1Gi/1536Mi")
+	mustContain(t, w.durable(d), "768Mi")
+	w.wantPod(pods[1], "512Mi/768Mi")
+}
