@@ -231,5 +231,9 @@ func (d *deployment) WasBornRight() {
 // heats makes one of several replicas hold more than the others.
 func (s *story) heats(pod *corev1.Pod) {
 	s.t.Helper()
+	s.awaits("the program of Pod "+pod.Name+" can be told", func(ctx context.Context) error {
+		_, err := heldBy(ctx, pod, pod.Spec.Containers[0].Name)
+		return err
+	})
 	must(s.t, signalProcesses(env.cluster.Cgroup(), pod, syscall.SIGUSR1))
 }
