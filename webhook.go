@@ -141,10 +141,12 @@ func (d dispensable) NeedLeaderElection() bool {
 func (d dispensable) Start(ctx context.Context) error {
 	for {
 		err := d.Runnable.Start(ctx)
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return nil
 		}
-		ctrl.Log.WithName("webhook").Error(err, "keeping the webhook's certificate failed")
+		if ctx.Err() == nil {
+			ctrl.Log.WithName("webhook").Error(err, "keeping the webhook's certificate failed")
+		}
 		var retry <-chan time.Time
 		if d.again && !slices.Contains(onceBegun, err.Error()) {
 			retry = time.After(d.retry)

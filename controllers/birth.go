@@ -51,11 +51,16 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 	if err := room.readOnce(ctx); err != nil {
 		return nil, err
 	}
-	declared, pod, sizes := pod, pod.DeepCopy(), map[string]workload.Size{}
+	return r.sizesAtBirth(monitor, o, room, pod), nil
+}
+
+// sizesAtBirth are those that are larger than a Pod says.
+func (r *AppMonitorReconciler) sizesAtBirth(m *v1.AppMonitor, o owner, room *room, declared *corev1.Pod) map[string]workload.Size {
+	pod, sizes := declared.DeepCopy(), map[string]workload.Size{}
 	for _, c := range workload.Containers(&pod.Spec) {
-		d := scaling.Decide(r.policyOf(monitor, c.Name), scaling.Observation{
+		d := scaling.Decide(r.policyOf(m, c.Name), scaling.Observation{
 			Size: scaling.Memory(workload.SizeOf(c.Resources)), Durable: scaling.Memory(o.learned(c.Name)),
-			Way: scaling.Way{Means: scaling.InPlace, Bounds: room.atBirth(w, declared, pod, c.Name)},
+			Way: scaling.Way{Means: scaling.InPlace, Bounds: room.atBirth(o.Workload, declared, pod, c.Name)},
 		}, r.Clock.Now())
 		if d.Action == scaling.Raise {
 			sizes[c.Name] = workload.Size(d.Target)
@@ -63,7 +68,7 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 			resize(pod.Spec.InitContainers, "", map[string]scaling.Memory{c.Name: d.Target})
 		}
 	}
-	return sizes, nil
+	return sizes
 }
 
 // workloadOf returns the workload of a Pod that is about to be created. Its owner may have been created so lately that the cache

@@ -160,10 +160,7 @@ func raise(p Policy, o Observation, now time.Time, need int64, why Reason, urgen
 	if !o.Sample.stale(now, p.MaxSampleAge) {
 		need = max(need, o.Sample.Bytes)
 	}
-	wanted := p.grow(o.Size, need)
-	if o.Means == Rollout && o.Durable.Limit > wanted.Limit {
-		wanted = o.Durable.like(o.Size) // other replicas have that: a rollout replaces them
-	}
+	wanted := p.wanted(o, need)
 	d := cutRaise(p, o, wanted, budget, why)
 	if d.Reason == ReasonNodeFull && why == ReasonOOMKilled && o.Disruptive {
 		// There is nothing to lose, and a cluster that adds nodes does so for Pods that find no place.
@@ -174,6 +171,16 @@ func raise(p Policy, o Observation, now time.Time, need int64, why Reason, urgen
 		return hold(o, ReasonRolloutStuck)
 	}
 	return d
+}
+
+// wanted is the size that the need in bytes is below the threshold of. A rollout replaces all replicas, and leaves none with less
+// than they are meant to have.
+func (p Policy) wanted(o Observation, need int64) Memory {
+	wanted := p.grow(o.Size, need)
+	if o.Means == Rollout && o.Durable.Limit > wanted.Limit {
+		wanted = o.Durable.like(o.Size)
+	}
+	return wanted
 }
 
 // catchUp asks for the size that the workload's replicas are meant to have, and whether that is more than the container

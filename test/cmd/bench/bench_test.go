@@ -33,7 +33,8 @@ func TestQuantiles(t *testing.T) {
 }
 
 func TestTheLogIsUnderstood(t *testing.T) {
-	line := `{"level":"debug","ts":"2026-01-02T03:04:06Z","msg":"resizing in place","pod":"a","container":"c","limit":"768Mi","decided":"2026-01-02T03:04:05.123456789Z"}`
+	line := `{"level":"debug","ts":"2026-01-02T03:04:06Z","msg":"resizing in place","pod":"a","container":"c",` +
+		`"limit":"768Mi","decided":"2026-01-02T03:04:05.123456789Z"}`
 	d, is := parseAsked([]byte(line))
 	if !is || d.pod != "a" || d.limit != 768<<20 || d.at.Nanosecond() != 123456789 {
 		t.Errorf("%+v, %v", d, is)
