@@ -45,25 +45,35 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 		done.dry = d.changes
 		return done
 	}
-	unrecorded := r.remember(ctx, monitor, page, o, d, &done)
-	var rollouts, resizes []decision
+	memos := r.memos(monitor, page, o, d)
+	var raises, others, rollouts []decision
 	for _, one := range d.changes {
 		switch {
 		case one.Means == scaling.Rollout:
 			rollouts = append(rollouts, one)
-		case one.Action == scaling.Lower && unrecorded[one.GetUID()]:
-			// What all Pods are to have would raise it again.
+		case one.Action == scaling.Raise:
+			raises = append(raises, one)
 		default:
-			resizes = append(resizes, one)
+			others = append(others, one)
 		}
 	}
-	for _, group := range groupBy(resizes, func(d decision) types.UID { return d.pod.UID }) {
-		r.resize(ctx, page, group, &done)
-	}
+	r.resizeAll(ctx, page, raises, &done) // need does not wait for what is recorded
+	unrecorded := r.remember(ctx, page, memos, &done)
+	// What is lowered is recorded before: what all Pods are to have would raise it again.
+	r.resizeAll(ctx, page, slices.DeleteFunc(others, func(d decision) bool {
+		return d.Action == scaling.Lower && unrecorded[d.GetUID()]
+	}), &done)
 	for _, group := range groupBy(rollouts, func(d decision) types.UID { return d.GetUID() }) {
 		r.rollOut(ctx, page, group, &done)
 	}
 	return done
+}
+
+// resizeAll writes once for each Pod.
+func (r *AppMonitorReconciler) resizeAll(ctx context.Context, page *page, resizes []decision, done *outcome) {
+	for _, group := range groupBy(resizes, func(d decision) types.UID { return d.pod.UID }) {
+		r.resize(ctx, page, group, done)
+	}
 }
 
 // rollOut gives the containers of a workload other sizes by its template.

@@ -14,27 +14,30 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
-// remember records on workloads what their Pods were given in place, and the size that all of them are to have from now on.
-// It looks at what Pods have, not at what was just decided: so it also learns of what was given before the operator was
-// killed, or by another process of it. What is to be lowered is recorded before it is, so that nothing raises it again. It returns
-// the workloads of which nothing could be recorded.
-func (r *AppMonitorReconciler) remember(
-	ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, d decided, done *outcome,
-) map[types.UID]bool {
-	unrecorded := map[types.UID]bool{}
+// memo is what is to be recorded on a workload.
+type memo struct {
+	of owner
+	// one of its containers.
+	one     *container
+	records map[string]workload.Record
+	// resting is true for a workload that is not written to now.
+	resting bool
+}
+
+// memos are what is to be recorded: what Pods were given in place, and the size that all of them are to have from now on. They look
+// at what Pods have, not at what was just decided: so they also learn of what was given before the operator was killed, or by
+// another process of it.
+func (r *AppMonitorReconciler) memos(monitor *v1.AppMonitor, page *page, o observation, d decided) []memo {
 	if paused(monitor) {
-		return unrecorded
+		return nil
 	}
+	var memos []memo
 	now, shrunk, rolled := r.Clock.Now(), d.shrunk(), d.rolledOut()
 	for _, group := range byWorkload(o.containers) {
 		of := group[0].owner
-		if paused(of.Object) || page.resting(of.GetUID(), now) {
-			unrecorded[of.GetUID()] = true
-			continue
-		}
-		records := maps.Clone(of.records)
+		m := memo{of: of, one: group[0], resting: paused(of.Object) || page.resting(of.GetUID(), now), records: maps.Clone(of.records)}
 		for name, containers := range byName(group) {
-			record, at := learn(records[name], containers, now), containers[0].place()
+			record, at := learn(m.records[name], containers, now), containers[0].place()
 			if largest, lowered := shrunk[at]; lowered {
 				record = record.Shrunk(workload.Size(largest))
 			}
@@ -44,19 +47,33 @@ func (r *AppMonitorReconciler) remember(
 			if !rolled[of.GetUID()] {
 				record = record.Through(of.Workload, name)
 			}
-			records[name] = record
+			m.records[name] = record
 		}
-		maps.DeleteFunc(records, func(_ string, record workload.Record) bool { return record.IsZero() })
-		written, err := workload.WriteRecords(ctx, r.Client, of.Workload, records)
-		unrecorded[of.GetUID()] = err != nil
+		maps.DeleteFunc(m.records, func(_ string, record workload.Record) bool { return record.IsZero() })
+		memos = append(memos, m)
+	}
+	return memos
+}
+
+// remember records memos on their workloads. It returns those on which nothing could be recorded.
+func (r *AppMonitorReconciler) remember(ctx context.Context, page *page, memos []memo, done *outcome) map[types.UID]bool {
+	unrecorded, now := map[types.UID]bool{}, r.Clock.Now()
+	for _, m := range memos {
+		uid := m.of.GetUID()
+		if m.resting {
+			unrecorded[uid] = true
+			continue
+		}
+		written, err := workload.WriteRecords(ctx, r.Client, m.of.Workload, m.records)
+		unrecorded[uid] = err != nil
 		switch {
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 			done.again = true
 		case err != nil:
-			done.fail(page, of.GetUID(), decision{container: *group[0], Decision: scaling.Decision{Action: scaling.Hold}}, err, now)
+			done.fail(page, uid, decision{container: *m.one, Decision: scaling.Decision{Action: scaling.Hold}}, err, now)
 		case written:
-			page.accepted(of.GetUID())
-			logf.FromContext(ctx).V(1).Info("recorded what was learned", "workload", of.Name())
+			page.accepted(uid)
+			logf.FromContext(ctx).V(1).Info("recorded what was learned", "workload", m.of.Name())
 		}
 	}
 	return unrecorded

@@ -31,6 +31,33 @@ func TestANodeThatIsAlmostFullCutsARaise(t *testing.T) {
 	s.NobodyDied()
 }
 
+func TestRoomThatOnlyTheKubeletKnowsOfIsFoundByHalves(t *testing.T) {
+	ownOnly(t, "its nodes are for others, too")
+	s := prepare(t)
+	monitor := s.inPlace("guesses", func(spec *v1.AppMonitorSpec) {
+		spec.MemThresholdPercent, spec.Strategy = 50, v1.StrategyInPlace
+	})
+	hog := memhog(s).Paused().Holds(250).Deploy().Runs()
+	s.alone()
+	s.otherNamespacesAreGone()
+	s.operatorRunsWith("--namespace=" + s.namespace) // it does not know what others take of the node
+	s.IsDecided("Paused", 1)
+	s.fillNodeButFor("150Mi")
+
+	// 256Mi more are not there; half of that is.
+	pod := hog.Stays()
+	hog.Annotate(v1.PausedAnnotation, "")
+	s.HasEvent(hog.applied, "Warning", "NodeFull",
+		"withdrew the resize of memory of container memhog in place from 512Mi/768Mi to 256Mi/384Mi")
+	pod.BecomesSized("384Mi/576Mi")
+	monitor.Decided(hog, "Raise of memhog from 256Mi/384Mi to 384Mi/576Mi: AboveThreshold, limited by NodeFull")
+	s.IsDecided("Normal", 2)
+	pod.AsksForNothing()
+	pod.WasNeverRestarted()
+	hog.IsUntouchedButForNotes()
+	s.NobodyDied()
+}
+
 func TestANodeThatIsAlmostFullGivesWhatItHas(t *testing.T) {
 	ownOnly(t, "its nodes are for others, too")
 	s := prepare(t)
