@@ -154,7 +154,7 @@ func (c *container) unannounced() (decision, bool) {
 	switch {
 	case !c.observed.OOMKilledAt.IsZero() && c.resizedAt.Sub(c.observed.OOMKilledAt).Abs() < recoveryTime:
 		found.Reason = scaling.ReasonOOMKilled
-	case z.has.Limit <= c.record.Durable.Limit:
+	case z.has.Limit <= c.learned(c.name).Limit:
 		found.Reason = scaling.ReasonCatchUp
 	}
 	found.observed.Size = before

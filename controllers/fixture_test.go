@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -206,7 +207,7 @@ func (w *world) podOn(name, node string, template corev1.PodTemplateSpec, owners
 			status := corev1.ContainerStatus{
 				Name: c.Name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
 			}
-			if node == roomyNode {
+			if node == roomyNode || strings.HasPrefix(node, tightNodes) {
 				status.Resources = c.Resources.DeepCopy()
 			}
 			all = append(all, status)

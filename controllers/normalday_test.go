@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
@@ -255,4 +256,88 @@ func TestAnOOMKillOfOneReplicaIsNoLessonForEver(t *testing.T) {
 	w.wantPod(pods[0], "1Gi/1536Mi")
 	mustContain(t, w.durable(d), "768Mi")
 	w.wantPod(pods[1], "512Mi/768Mi")
+}
+
+// tightNodes begin the names of nodes that are small.
+const tightNodes = "tight-"
+
+// tightNode has room for one raise by 256Mi beside two containers that request as much.
+func (w *world) tightNode() {
+	w.t.Helper()
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{GenerateName: tightNodes}, Spec: corev1.NodeSpec{Unschedulable: true}}
+	must(w.t, live.Create(w.t.Context(), node))
+	node.Status.Allocatable = corev1.ResourceList{
+		corev1.ResourceMemory: resource.MustParse("770Mi"), corev1.ResourceCPU: resource.MustParse("64"),
+	}
+	node.Status.NodeInfo.KubeletVersion = "v1.37.2"
+	node.Status.DeclaredFeatures = []string{"InPlacePodLevelResourcesVerticalScaling"}
+	must(w.t, live.Status().Update(w.t.Context(), node))
+	settle(w.t, node)
+	w.node = node.Name
+	w.reconciler.Namespaces = nil // what nodes have left is known
+}
+
+func TestWhatANodeHasLeftIsGivenAwayOnce(t *testing.T) {
+	inPlace := func(s *v1.AppMonitorSpec) { s.Strategy = v1.StrategyInPlace }
+	t.Run("to Pods of one AppMonitor", func(t *testing.T) {
+		w := newInPlaceWorld(t)
+		w.tightNode()
+		w.monitor("m", 75, 2, inPlace)
+		_, a := w.deployment("a", memory{"memhog", "256Mi", "384Mi"})
+		_, b := w.deployment("b", memory{"memhog", "256Mi", "384Mi"})
+		w.uses(a, "memhog", 300)
+		w.uses(b, "memhog", 300)
+		m := w.reconcile("m")
+		w.wantPod(a, "512Mi/768Mi")
+		w.wantPod(b, "256Mi/384Mi")
+		wantDecision(t, m, v1.ActionHold, "NodeFull")
+	})
+	t.Run("to Pods of two, within a tick", func(t *testing.T) {
+		w := newInPlaceWorld(t)
+		w.tightNode()
+		_, a := w.deployment("a", memory{"memhog", "256Mi", "384Mi"})
+		_, b := w.deployment("b", memory{"memhog", "256Mi", "384Mi"})
+		named := func(name string, pod *corev1.Pod) {
+			w.monitor(name, 75, 2, inPlace)
+			w.annotate(pod, v1.MonitorAnnotation, name)
+			w.uses(pod, "memhog", 300)
+		}
+		named("first", a)
+		named("second", b)
+		w.reconcile("first")
+		m := w.reconcile("second")
+		w.wantPod(a, "512Mi/768Mi")
+		w.wantPod(b, "256Mi/384Mi")
+		wantDecision(t, m, v1.ActionHold, "NodeFull")
+	})
+}
+
+func TestARaiseThatAnotherProcessMadeIsToldWithItsReason(t *testing.T) {
+	for _, tt := range []struct {
+		reason string
+		why    string
+		before func(*world, *appsv1.Deployment, *corev1.Pod)
+	}{
+		{"by its use", "AboveThreshold", func(*world, *appsv1.Deployment, *corev1.Pod) {}},
+		{"after a kill", "OOMKilled", func(w *world, _ *appsv1.Deployment, pod *corev1.Pod) { w.oomKill(pod) }},
+		{"to catch up", "CatchUp", func(w *world, d *appsv1.Deployment, _ *corev1.Pod) {
+			w.annotate(d, v1.DurableSizeAnnotation, `{"memhog":{"request":"512Mi","limit":"768Mi"}}`)
+		}},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			w := newInPlaceWorld(t)
+			w.monitor("m", 75, 2)
+			d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+			tt.before(w, d, pod)
+			more := workload.Resize{Container: "memhog", Size: workload.Size{Request: 512 * mi, Limit: 768 * mi}}
+			must(t, workload.ResizePod(t.Context(), live, w.refreshed(pod), workload.FieldManager, []workload.Resize{more}))
+			w.actuate(pod)
+			w.uses(pod, "memhog", 10)
+			w.reconcile("m")
+			mustContain(t, w.nextEvent(), "Normal "+tt.why, "from 256Mi/384Mi to 512Mi/768Mi")
+			if w.writes.resizes != 0 {
+				t.Errorf("resized %d times", w.writes.resizes)
+			}
+		})
+	}
 }
