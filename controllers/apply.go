@@ -38,7 +38,8 @@ type failure struct {
 	err error
 }
 
-// apply writes once for each workload that has something to roll out, and once for each Pod that is resized.
+// apply writes once for each workload that has something to roll out, and once for each Pod of which containers grow; what is to be
+// taken back in place comes after.
 func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, d decided) outcome {
 	done := outcome{changes: groupBy(o.completed, func(d decision) types.UID { return d.GetUID() })}
 	if monitor.Spec.ModeOrDefault() == v1.ModeDryRun {

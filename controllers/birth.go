@@ -43,6 +43,9 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 	if o.isPod() || paused(monitor) || paused(pod) || paused(o.Object) {
 		return nil, nil
 	}
+	if able, err := r.lowers(ctx); err != nil || !able {
+		return nil, err // what found no place could not be made smaller again
+	}
 	learned := func(c corev1.Container) bool { return o.learned(c.Name).Limit > workload.SizeOf(c.Resources).Limit }
 	if !slices.ContainsFunc(workload.Containers(&pod.Spec), learned) {
 		return nil, nil // without a look at half of the cluster
@@ -69,6 +72,15 @@ func (r *AppMonitorReconciler) sizesAtBirth(m *v1.AppMonitor, o owner, room *roo
 		}
 	}
 	return sizes
+}
+
+// lowers is true where the API server lets Pods be made smaller.
+func (r *AppMonitorReconciler) lowers(ctx context.Context) (bool, error) {
+	if r.Server == nil {
+		return false, nil
+	}
+	server, err := r.Server.Now(ctx)
+	return server.Abilities(server.Version).Lower, err
 }
 
 // workloadOf returns the workload of a Pod that is about to be created. Its owner may have been created so lately that the cache

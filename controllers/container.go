@@ -52,11 +52,11 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 		Resize:      seen.resizing.follow(pod, c, sample, o.now),
 		Durable:     scaling.Memory(owner.learned(c.Name)),
 	}
-	if resizer != workload.OperatorResized {
-		seen.observed.Resize.Actual = scaling.Memory{} // what somebody else asked for is his to take back
-	}
 	seen.observeWorkload(c)
 	o.ladder(&seen, c)
+	if resizer != workload.OperatorResized && seen.observed.Resize.State != scaling.ResizeSettled {
+		seen.observed.RaisesOnly = true // what somebody else asked for is his to take back
+	}
 	seen.observeInPlace(resizer)
 	seen.observeKills()
 	if owner.Stopped && seen.observed.Means == scaling.Rollout {
@@ -170,7 +170,11 @@ func (c *container) grown() (workload.Grown, bool) {
 		From: workload.Size(c.resizing.first), Size: workload.Size(c.resizing.has), At: c.resizedAt,
 		OOMKilledAt: c.resizing.rescue.killed,
 	}
-	if killed := c.observed.OOMKilledAt; !killed.After(c.resizedAt) && killed.After(g.OOMKilledAt) {
+	answered := c.resizedAt
+	if c.resizing.grewAt.After(answered) {
+		answered = c.resizing.grewAt
+	}
+	if killed := c.observed.OOMKilledAt; !killed.After(answered) && killed.After(g.OOMKilledAt) {
 		g.OOMKilledAt = killed
 	}
 	return g, true

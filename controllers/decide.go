@@ -49,6 +49,9 @@ func (r *AppMonitorReconciler) decide(ctx context.Context, monitor *v1.AppMonito
 				return decided{}, err
 			}
 			one.Decision = scaling.Decide(c.policy, one.observed, now)
+			if actual := one.observed.Resize.Actual; one.Instead != "" && one.observed.RaisesOnly && actual.Limit > 0 {
+				one.observed.Size = actual // what it was meant to have it never got
+			}
 			room.plan(one)
 		}
 		d.all = append(d.all, one)
@@ -100,7 +103,7 @@ func (d *decision) replica(now time.Time) scaling.Replica {
 		Size: d.resizing.hasOr(d.observed.Size),
 		// Killed, and given more than it had then.
 		OOMKilled: inPlace && fresh && !killed.After(d.observed.OOMAnswered),
-		Unsettled: d.resizing.state != workload.ResizeSettled ||
+		Unsettled: d.resizing.state == workload.ResizeInProgress ||
 			!serves(d.pod) && !d.resizedAt.IsZero() && now.Sub(d.resizedAt) < rolloutDeadline,
 		// What it has it has from its template, from the durable size, or from before.
 		Forgotten: !inPlace || !grown.At.After(forgotten),

@@ -241,7 +241,8 @@ func TestRoomThatIsThereAgainIsUsedAtOnce(t *testing.T) {
 		{"as much as before", []int64{400, 400}, false},
 		{"less than before", []int64{400, 300}, false},
 		{"more than before", []int64{400, 401}, true},
-		{"less, and then a little more", []int64{400, 300, 350}, true},
+		{"less, and then a little more", []int64{400, 300, 350}, false},
+		{"less, and then more than before", []int64{400, 300, 450}, true},
 	} {
 		z := &resizing{}
 		z.refuse(scaling.Memory{Limit: 768}, scaling.ReasonNodeFull, time.Unix(0, 0))

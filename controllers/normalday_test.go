@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -170,12 +171,16 @@ func TestAKillDuringAResizeIsAnsweredByIt(t *testing.T) {
 	w.reconcile("m")
 	w.wantPod(pod, "512Mi/768Mi")
 	mustContain(t, w.durable(d), "768Mi")
+	w.restart() // nor by one that remembers nothing
+	w.uses(pod, "memhog", 10)
+	w.reconcile("m")
+	w.wantPod(pod, "512Mi/768Mi")
 }
 
 func TestWhatSomebodyElseWaitsForIsNotTakenBack(t *testing.T) {
 	w := newInPlaceWorld(t)
 	w.monitor("m", 75, 2)
-	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
 	more := workload.Resize{Container: "memhog", Size: workload.Size{Request: 1024 * mi, Limit: 2048 * mi}}
 	must(t, workload.ResizePod(t.Context(), live, w.refreshed(pod), "vpa-updater", []workload.Resize{more}))
 	w.pends(pod, corev1.PodReasonInfeasible)
@@ -188,6 +193,52 @@ func TestWhatSomebodyElseWaitsForIsNotTakenBack(t *testing.T) {
 	if w.writes.resizes != 0 {
 		t.Errorf("resized %d times", w.writes.resizes)
 	}
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"}) // it has 384Mi, and needs more
+	mustContain(t, w.nextEvent(), "from 256Mi/384Mi to 512Mi/768Mi", "by a rollout")
+}
+
+func TestAViewFromBeforeAResizeIsNoneOfAfterIt(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	before := w.refreshed(pod).DeepCopy()
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	z := w.page("m").resizes.of(slot{pod: pod.UID, container: "memhog"})
+	r := z.follow(before, before.Spec.Containers[0], scaling.Sample{}, w.clock.Now())
+	if r.State != scaling.ResizeInProgress || z.completed() != nil || !z.grewAt.IsZero() {
+		t.Errorf("the resize is taken for through: %+v, grew at %s", r, z.grewAt)
+	}
+	w.actuate(pod)
+	w.reconcile("m")
+	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "from 256Mi/384Mi to 512Mi/768Mi")
+	w.wantNoEvent()
+}
+
+func TestWhatAWebhookAddsIsRememberedWhileAPodWaits(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	d, like := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	with := d.Spec.Template.DeepCopy()
+	with.Spec.Containers = append(with.Spec.Containers, containersOf([]memory{{"proxy", "64Mi", "64Mi"}})...)
+	pod := w.pod("added", *with, like.OwnerReferences...)
+	w.delete(like)
+	w.uses(pod, "proxy", 60)
+	w.uses(pod, "memhog", 300)
+	w.look("m", pod)
+	w.reconcile("m")
+	mustContain(t, w.durable(d), `"proxy"`)
+	with.Spec.Containers[0].Resources = workload.Size{Request: 512 * mi, Limit: 768 * mi}.In(with.Spec.Containers[0].Resources)
+	next := w.pod("next", *with, like.OwnerReferences...)
+	next.Status.Phase = corev1.PodPending
+	next.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+	}}
+	must(t, live.Status().Update(t.Context(), next))
+	settle(t, next)
+	w.delete(pod)
+	w.reconcile("m")
+	mustContain(t, w.durable(d), `"proxy"`)
 }
 
 func TestAContainerThatAWebhookAddsHasABudget(t *testing.T) {

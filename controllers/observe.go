@@ -120,6 +120,7 @@ func (o *observer) waiting(ctx context.Context, seen *observation) error {
 			one := container{
 				name: c.Name, pod: pod, owner: owner, policy: o.policyOf(o.monitor, c.Name), record: owner.records[c.Name],
 			}
+			owner.Saw(c.Name)
 			one.resizing = o.page.resizes.of(one.slot())
 			if o.stuck(&one, c) || o.unplaced(&one, c) {
 				seen.containers = append(seen.containers, one)

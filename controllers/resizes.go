@@ -57,8 +57,8 @@ type resizing struct {
 	refusedFor scaling.Reason
 	refusedAt  time.Time
 	refusals   int
-	// refusedRoom is the largest request that the node could have met since then, by what is known of it; zero when it was not
-	// looked at. More than that is room that was not there.
+	// refusedRoom is the largest request that the node could have met then, by what is known of it; zero when it was not looked at
+	// since. More than that is room that was not there.
 	refusedRoom int64
 	// rescue is the latest answer to an OOM kill.
 	rescue rescue
@@ -92,6 +92,13 @@ func (r resizes) keepOnly(containers []container) {
 
 // follow notes what the kubelet says of the container, and returns the resize that is not through, as decisions see it.
 func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling.Sample, now time.Time) scaling.Resize {
+	if z.asked != nil && z.asked.Target.Limit != workload.SizeOf(spec.Resources).Limit {
+		if z.asked.pod.Generation != 0 && pod.Generation <= z.asked.pod.Generation {
+			// The Pod is seen as it was before it was asked for.
+			return scaling.Resize{State: stateOf[z.state], Since: z.since, Actual: z.has}
+		}
+		z.asked = nil // somebody else has given it another size since
+	}
 	state, actual := workload.ResizeOf(pod, spec)
 	if state != z.state || z.since.IsZero() {
 		z.state, z.since = state, now
@@ -99,10 +106,6 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	z.has = scaling.Memory(actual)
 	if z.first == (scaling.Memory{}) {
 		z.first = z.has
-	}
-	newer := z.asked != nil && (z.asked.pod.Generation == 0 || pod.Generation > z.asked.pod.Generation)
-	if newer && z.asked.Target.Limit != workload.SizeOf(spec.Resources).Limit {
-		z.asked = nil // somebody else has given it another size since
 	}
 	if sample.Time.After(z.rescue.at) {
 		z.rescue.peak = max(z.rescue.peak, sample.Bytes)
@@ -161,7 +164,9 @@ func (z *resizing) completed() *decision {
 func (z *resizing) ask(d decision, now time.Time) {
 	switch {
 	case d.Action == scaling.Rollback:
-		z.refuse(d.observed.Size, d.Reason, now)
+		if d.observed.Size.Limit > d.Target.Limit {
+			z.refuse(d.observed.Size, d.Reason, now) // a raise; what cannot be lowered may be raised all the same
+		}
 		z.given, z.rescue = d.Target, rescue{}
 	case d.Action == scaling.Raise && d.Target.Limit > z.given.Limit, d.Action == scaling.Lower:
 		z.given = d.Target
@@ -188,10 +193,10 @@ func (z *resizing) foundRoom(request int64) bool {
 	switch {
 	case z.refusedFor != scaling.ReasonNodeFull || request <= 0:
 		return false
-	case z.refusedRoom == 0 || request < z.refusedRoom:
+	case z.refusedRoom == 0:
 		z.refusedRoom = request
 		return false
-	case request == z.refusedRoom:
+	case request <= z.refusedRoom:
 		return false
 	}
 	z.refused, z.refusedFor, z.refusals = scaling.Memory{}, "", 0

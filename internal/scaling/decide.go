@@ -78,7 +78,7 @@ func decide(p Policy, o Observation, now time.Time) Decision {
 	}
 	if withdrawn, fails := o.Resize.withdrawal(now); fails {
 		if o.RaisesOnly {
-			return hold(o, withdrawn.Reason) // nothing in place can help any more
+			return o.stranded(p, now, withdrawn.Reason)
 		}
 		return withdrawn
 	}
@@ -97,6 +97,15 @@ func decide(p Policy, o Observation, now time.Time) Decision {
 		return raise(p, o, now, o.Size.Limit, ReasonOOMKilled, true)
 	}
 	return decideByUse(p, o, now)
+}
+
+// stranded holds a container of which a resize does not come true, and cannot be withdrawn: nothing in place can help any more. Only
+// where it needs more than it has that is a refusal.
+func (o Observation) stranded(p Policy, now time.Time, why Reason) Decision {
+	if o.oomKilled(now) || !o.Sample.stale(now, p.MaxSampleAge) && p.reached(o.Sample.Bytes, o.Resize.Actual.Limit) {
+		return hold(o, why)
+	}
+	return hold(o, ReasonResizeInProgress)
 }
 
 // decideByUse are the cases that take a sample.
@@ -137,7 +146,8 @@ func goBack(o Observation) Decision {
 // urgent is true when the size that is on its way must not be waited for. One that finds no room would not be found any
 // for even more.
 func (o Observation) urgent(p Policy, now time.Time) bool {
-	return !o.Disruptive && o.Resize.State == ResizeInProgress && !o.Sample.stale(now, p.MaxSampleAge) && o.runsOut(p, now)
+	underWay := o.Resize.State == ResizeInProgress || o.Resize.State == ResizeFailing
+	return !o.Disruptive && underWay && !o.Sample.stale(now, p.MaxSampleAge) && o.runsOut(p, now)
 }
 
 // raise asks for the size that the need in bytes is below the threshold of, as far as that can be had. What is urgent
@@ -178,9 +188,19 @@ func raise(p Policy, o Observation, now time.Time, need int64, why Reason, urgen
 func (p Policy) wanted(o Observation, need int64) Memory {
 	wanted := p.grow(o.Size, need)
 	if o.Means == Rollout && o.Durable.Limit > wanted.Limit {
-		wanted = o.Durable.like(o.Size)
+		wanted = o.meant()
 	}
 	return wanted
+}
+
+// meant is the durable size, as the container can have it: with no smaller request, and with none where there is none.
+func (o Observation) meant() Memory {
+	meant := o.Durable.like(o.Size)
+	meant.Request = max(meant.Request, o.Size.Request)
+	if o.Size.Request == 0 {
+		meant.Request = 0
+	}
+	return meant
 }
 
 // catchUp asks for the size that the workload's replicas are meant to have, and whether that is more than the container
@@ -190,12 +210,7 @@ func catchUp(p Policy, o Observation) (Decision, bool) {
 	if o.Durable.Limit <= o.Size.Limit || o.Disruptive || o.Obstacle != "" || o.Overridden {
 		return Decision{}, false
 	}
-	wanted := o.Durable.like(o.Size)
-	wanted.Request = max(wanted.Request, o.Size.Request)
-	if o.Size.Request == 0 {
-		wanted.Request = 0
-	}
-	d := cutRaise(p, o, wanted, 0, ReasonCatchUp)
+	d := cutRaise(p, o, o.meant(), 0, ReasonCatchUp)
 	return d, d.Action == Raise
 }
 

@@ -111,6 +111,10 @@ func TestAResizeThatDoesNotComeTrueIsWithdrawn(t *testing.T) {
 			resize(ResizeDeferred, 5*time.Second)(p, o)
 			o.RaisesOnly = true
 		}, held(ReasonNodeFull)},
+		{"but not while it has enough", func(p *Policy, o *Observation) {
+			resize(ResizeDeferred, 5*time.Second)(p, o)
+			o.RaisesOnly, o.Sample.Bytes = true, 100*mebibyte
+		}, held(ReasonResizeInProgress)},
 		{"and rolled out instead, from what there is", func(p *Policy, o *Observation) {
 			resize(ResizeInfeasible, 0)(p, o)
 			o.RaisesOnly, o.Fallback = true, Way{Means: Rollout, Disruptive: true}

@@ -74,7 +74,7 @@ func (r Record) Learn(w *Workload, container string, grown []Grown, levelled boo
 		if g.OOMKilledAt.After(r.OOMKilledAt) {
 			r.OOMKilledAt = g.OOMKilledAt
 		}
-		if g.Size.Limit <= max(r.Given.Limit, w.Declared(container).Limit) {
+		if g.Size.Limit <= max(r.Given.Limit, w.Declared(container).Limit) || r.rolledOut(g) {
 			continue
 		}
 		if levelled {
@@ -90,6 +90,11 @@ func (r Record) Learn(w *Workload, container string, grown []Grown, levelled boo
 		r.Raises = append(slices.Clone(r.Raises), r.GivenAt)
 	}
 	return r
+}
+
+// rolledOut is true for a size that says nothing new beside the latest rollout: from before it, or what all are meant to have.
+func (r Record) rolledOut(g Grown) bool {
+	return !r.InPlace && r.Given.Limit > 0 && (!g.At.After(r.GivenAt) || g.Size.Limit <= r.Durable.Limit)
 }
 
 // IsZero is true for a record that says nothing.

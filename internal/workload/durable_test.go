@@ -179,3 +179,21 @@ func TestARolloutKeepsWhatOtherContainersLearnedInPlace(t *testing.T) {
 		t.Errorf("recorded %+v", all)
 	}
 }
+
+func TestOldPodsTellNothingNewDuringARollout(t *testing.T) {
+	w := of(deployment(sized("memhog", "512Mi", "768Mi")))
+	rolled := Record{Declared: one, Given: two, GivenAt: noon, Durable: four}
+	for _, tt := range []struct {
+		reason string
+		g      Grown
+		learns bool
+	}{
+		{"what it had before", Grown{Size: Size{Request: 2 << 30, Limit: 3 << 30}, At: noon}, false},
+		{"what all are meant to have", Grown{Size: four, At: noon.Add(time.Hour)}, false},
+		{"more than that, since", Grown{Size: Size{Request: 2 << 30, Limit: 3 << 30}, At: noon.Add(time.Hour)}, true},
+	} {
+		if got := rolled.Learn(w, "memhog", []Grown{tt.g}, false); got.InPlace != tt.learns {
+			t.Errorf("%s: %+v", tt.reason, got)
+		}
+	}
+}

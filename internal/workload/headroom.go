@@ -53,13 +53,14 @@ func QuotaBoundInPlace(quotas []corev1.ResourceQuota, now, pod *corev1.PodSpec, 
 }
 
 // QuotaBoundAtBirth returns the largest size that ResourceQuotas leave a container of a Pod that they do not count yet, which was
-// declared so; zero is no bound. It leaves what all of the workload's other Pods take as they are declared: they may be about to
-// be created, too, and one that is large from the beginning is worth none that is not there.
+// declared so; zero is no bound. It leaves what the workload's other Pods take, as they are declared, that are not there yet: they
+// may be about to be created, too, and one that is large from the beginning is worth none that is missing.
 //
-// 1000Mi, of which nothing is used, for five of 100Mi each: 600Mi.
+// 1000Mi, of which nothing is used, for the first of five of 100Mi each: 600Mi.
 func (w *Workload) QuotaBoundAtBirth(quotas []corev1.ResourceQuota, declared, pod *corev1.PodSpec, container string) Size {
 	each := podSize(declared)
-	others := Size{Request: (w.replicas - 1) * each.Request, Limit: (w.replicas - 1) * each.Limit}
+	missing := max(0, w.replicas-1-w.created)
+	others := Size{Request: missing * each.Request, Limit: missing * each.Limit}
 	return quotaBound(UsedBy(quotas, others), Size{}, rest(pod, container), 1, 0)
 }
 

@@ -37,6 +37,8 @@ type Record struct {
 	// Durable is the size that all Pods, present and future, are to have: what the annotation DurableAnnotation said when it
 	// was last written. Zero when that is what the template says.
 	Durable Size `json:"durable,omitzero"`
+	// PreviousDurable is what the durable size was before the latest rollout made it the template's.
+	PreviousDurable Size `json:"previousDurable,omitzero"`
 	// LearnedAt is when the durable size was last changed by the operator.
 	LearnedAt time.Time `json:"learnedAt,omitzero"`
 	// ForgottenAt is when the user took the durable size away, or made it smaller. What Pods were given before does not count
@@ -201,7 +203,7 @@ func (r Record) change(from, to Size, set string, now time.Time) Record {
 	r.Previous, r.Given, r.GivenAt = from, to, now.UTC().Truncate(time.Second)
 	r.InPlace = false
 	if r.Durable.Limit <= to.Limit {
-		r.Durable = Size{} // the template says it
+		r.Durable, r.PreviousDurable = Size{}, r.Durable // the template says it
 	}
 	if !slices.Contains(r.Replaced, set) {
 		r.Replaced = append(slices.Clone(r.Replaced), set)
@@ -219,7 +221,7 @@ func (r Record) Raised(from, to Size, set string, now time.Time) Record {
 // Lowered records that a size was lowered again.
 func (r Record) Lowered(from, to Size, set string, now time.Time) Record {
 	r = r.change(from, to, set, now)
-	r.Durable = Size{}
+	r.Durable, r.PreviousDurable = Size{}, Size{}
 	r.Raises = nil // use that has come down has levelled off
 	return r
 }
@@ -227,7 +229,7 @@ func (r Record) Lowered(from, to Size, set string, now time.Time) Record {
 // Through forgets the size to go back to once the latest rollout is over: a later one that gets stuck is not the size's fault.
 func (r Record) Through(w *Workload, container string) Record {
 	if !r.InPlace && !w.RollingOut && !w.GivenUp && r.Standing(w, container, "") == Kept {
-		r.Previous = Size{}
+		r.Previous, r.PreviousDurable = Size{}, Size{}
 	}
 	return r
 }
@@ -237,6 +239,10 @@ func (r Record) RolledBack(now time.Time) Record {
 	at := now.UTC().Truncate(time.Second)
 	r.Stuck = Stuck{Size: r.Given, At: at}
 	r.Given, r.GivenAt, r.Previous = r.Previous, at, Size{}
+	if r.Durable == (Size{}) {
+		r.Durable = r.PreviousDurable
+	}
+	r.PreviousDurable = Size{}
 	r.Raises = r.Raises[:max(0, len(r.Raises)-1)] // it gave nothing
 	return r
 }

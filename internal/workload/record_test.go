@@ -218,3 +218,26 @@ func TestAChangeIsKeptTakenBackOrForgotten(t *testing.T) {
 		t.Errorf("a rollback of the operator's own is taken for somebody else's: %v", got)
 	}
 }
+
+func TestARolledBackRolloutLeavesWhatWasLearnedBefore(t *testing.T) {
+	learned := Record{Declared: one, Given: two, GivenAt: noon, InPlace: true, Durable: two}
+	raised := learned.Raised(one, four, "set", noon.Add(time.Hour))
+	if raised.Durable != (Size{}) || raised.Previous != one || raised.InPlace {
+		t.Errorf("rolled out: %+v", raised)
+	}
+	if back := raised.RolledBack(noon.Add(2 * time.Hour)); back.Durable != two || back.Given != one {
+		t.Errorf("rolled back: %+v", back)
+	}
+	if kept := learned.Raised(one, one, "set", noon); kept.Durable != two {
+		t.Errorf("a rollout of less takes it away: %+v", kept)
+	}
+	w := of(deployment(sized("memhog", "1Gi", "1536Mi")))
+	w.RollingOut = false
+	if through := raised.Through(w, "memhog"); through.Previous != (Size{}) || through.PreviousDurable != (Size{}) {
+		t.Errorf("once it is through: %+v", through)
+	}
+	w.RollingOut = true
+	if under := raised.Through(w, "memhog"); under.Previous != one {
+		t.Errorf("while it is under way: %+v", under)
+	}
+}

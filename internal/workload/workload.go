@@ -45,6 +45,8 @@ type Workload struct {
 	bound bool
 	// seen are the containers of its Pods, of which its template does not know those that a webhook adds.
 	seen map[string]bool
+	// created is how many Pods it has.
+	created int64
 	// updated is how many of its Pods are of the present template.
 	updated int32
 }
@@ -85,7 +87,7 @@ func (w *Workload) Name() string { return w.Kind + "/" + w.GetName() }
 func (w *Workload) ofDeployment(d *appsv1.Deployment) {
 	w.Template, w.Rolls, w.Stopped = &d.Spec.Template.Spec, true, d.Spec.Paused
 	w.Revision = Revision(d)
-	w.replicas = atLeastOne(d.Spec.Replicas)
+	w.replicas, w.created = atLeastOne(d.Spec.Replicas), int64(d.Status.Replicas)
 	if d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
 		r := d.Spec.Strategy.RollingUpdate
 		if r == nil {
@@ -127,7 +129,8 @@ func deploymentRollsOut(d *appsv1.Deployment) bool {
 // would not reach the others.
 func (w *Workload) ofStatefulSet(s *appsv1.StatefulSet) {
 	w.Template, w.Revision = &s.Spec.Template.Spec, s.Status.UpdateRevision
-	w.replicas, w.goesFirst, w.updated = atLeastOne(s.Spec.Replicas), true, s.Status.UpdatedReplicas
+	w.replicas, w.created = atLeastOne(s.Spec.Replicas), int64(s.Status.Replicas)
+	w.goesFirst, w.updated = true, s.Status.UpdatedReplicas
 	r := s.Spec.UpdateStrategy.RollingUpdate
 	w.Rolls = s.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType &&
 		(r == nil || r.Partition == nil || *r.Partition == 0)
@@ -137,7 +140,8 @@ func (w *Workload) ofStatefulSet(s *appsv1.StatefulSet) {
 
 func (w *Workload) ofDaemonSet(d *appsv1.DaemonSet) {
 	w.Template, w.bound = &d.Spec.Template.Spec, true
-	w.replicas, w.updated = max(1, int64(d.Status.DesiredNumberScheduled)), d.Status.UpdatedNumberScheduled
+	w.replicas, w.created = max(1, int64(d.Status.DesiredNumberScheduled)), int64(d.Status.CurrentNumberScheduled)
+	w.updated = d.Status.UpdatedNumberScheduled
 	if r := d.Spec.UpdateStrategy.RollingUpdate; r != nil {
 		w.surge = min(scaled(r.MaxSurge, intstr.FromInt32(0), w.replicas, true), w.replicas)
 	}
