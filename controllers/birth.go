@@ -30,8 +30,7 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 		return nil, nil
 	}
 	monitor, err := r.monitorOf(ctx, pod)
-	if err != nil || monitor == nil || monitor.Spec.ModeOrDefault() == v1.ModeDryRun ||
-		monitor.Spec.StrategyOrDefault() == v1.StrategyRollout {
+	if err != nil || monitor == nil || !enlarges(monitor) {
 		return nil, err
 	}
 	w, err := r.workloadOf(ctx, pod)
@@ -40,7 +39,7 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 	}
 	o := owner{Workload: w}
 	o.follow(nil, r.Clock.Now())
-	if o.isPod() || paused(monitor) || paused(pod) || paused(o.Object) {
+	if o.isPod() || paused(pod) || paused(o.Object) {
 		return nil, nil
 	}
 	if able, err := r.lowers(ctx); err != nil || !able {
@@ -72,6 +71,11 @@ func (r *AppMonitorReconciler) sizesAtBirth(m *v1.AppMonitor, o owner, room *roo
 		}
 	}
 	return sizes
+}
+
+// enlarges is true for an AppMonitor that lets Pods be larger than their templates say.
+func enlarges(m *v1.AppMonitor) bool {
+	return m.Spec.ModeOrDefault() != v1.ModeDryRun && m.Spec.StrategyOrDefault() != v1.StrategyRollout && !paused(m)
 }
 
 // lowers is true where the API server lets Pods be made smaller.
