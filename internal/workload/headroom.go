@@ -156,7 +156,7 @@ func (w *Workload) NodeBound(nodes []corev1.Node, requested map[string]int64, po
 	if len(nodes) == 0 {
 		return 0
 	}
-	taints, most := taintsOf(nodes, pod.Spec.NodeName), int64(0)
+	alike, most := like(taintsOf(nodes, pod.Spec.NodeName)), int64(0)
 	others := rest(&pod.Spec, container).Request
 	least := podSize(without(&pod.Spec, container)).Request
 	for i := range nodes {
@@ -168,7 +168,7 @@ func (w *Workload) NodeBound(nodes []corev1.Node, requested map[string]int64, po
 		if w.bound && node.Name != pod.Spec.NodeName {
 			continue
 		}
-		if takesPods(node) && toleratedBy(taints, node) && free >= least {
+		if takesPods(node) && open(node, alike) && free >= least {
 			most = max(most, free-others)
 		}
 	}
@@ -198,7 +198,7 @@ func NodeBoundAtBirth(nodes []corev1.Node, requested map[string]int64, pod *core
 	meant, most := meantFor(&pod.Spec), int64(0)
 	for i := range nodes {
 		node := &nodes[i]
-		if node.Name == meant || meant == "" && takesPods(node) && tolerates(pod.Spec.Tolerations, node) {
+		if node.Name == meant || meant == "" && takesPods(node) && open(node, tolerated(pod.Spec.Tolerations)) {
 			most = max(most, node.Status.Allocatable.Memory().Value()-requested[node.Name])
 		}
 	}
@@ -258,21 +258,24 @@ func taintsOf(nodes []corev1.Node, name string) []corev1.Taint {
 	return nil
 }
 
-// toleratedBy is true for a node that has no taints but such as are known to be tolerated, or only mean dislike.
-func toleratedBy(known []corev1.Taint, node *corev1.Node) bool {
-	return !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
-		return t.Effect != corev1.TaintEffectPreferNoSchedule && !slices.ContainsFunc(known, func(k corev1.Taint) bool {
-			return k.MatchTaint(&t) && k.Value == t.Value
-		})
-	})
+// like tells taints that are like one of those that are known to be tolerated.
+func like(known []corev1.Taint) func(*corev1.Taint) bool {
+	return func(t *corev1.Taint) bool {
+		return slices.ContainsFunc(known, func(k corev1.Taint) bool { return k.MatchTaint(t) && k.Value == t.Value })
+	}
 }
 
-// tolerates is true for a node that has no taints but such as are tolerated, or only mean dislike.
-func tolerates(tolerations []corev1.Toleration, node *corev1.Node) bool {
+// tolerated tells taints that are tolerated.
+func tolerated(by []corev1.Toleration) func(*corev1.Taint) bool {
+	return func(t *corev1.Taint) bool {
+		return slices.ContainsFunc(by, func(k corev1.Toleration) bool { return k.ToleratesTaint(logr.Discard(), t, false) })
+	}
+}
+
+// open is true for a node that has no taints but such as are tolerated, or only mean dislike.
+func open(node *corev1.Node, tolerated func(*corev1.Taint) bool) bool {
 	return !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool {
-		return t.Effect != corev1.TaintEffectPreferNoSchedule && !slices.ContainsFunc(tolerations, func(k corev1.Toleration) bool {
-			return k.ToleratesTaint(logr.Discard(), &t, false)
-		})
+		return t.Effect != corev1.TaintEffectPreferNoSchedule && !tolerated(&t)
 	})
 }
 
