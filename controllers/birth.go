@@ -30,8 +30,11 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 		return nil, nil
 	}
 	monitor, err := r.monitorOf(ctx, pod)
-	if err != nil || monitor == nil || !enlarges(monitor) {
+	if err != nil || monitor == nil || !enlarges(monitor) || paused(pod) {
 		return nil, err
+	}
+	if able, err := r.lowers(ctx); err != nil || !able {
+		return nil, err // what found no place could not be made smaller again
 	}
 	w, err := r.workloadOf(ctx, pod)
 	if err != nil {
@@ -39,11 +42,8 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 	}
 	o := owner{Workload: w}
 	o.follow(nil, r.Clock.Now())
-	if o.isPod() || paused(pod) || paused(o.Object) {
+	if o.isPod() || paused(o.Object) {
 		return nil, nil
-	}
-	if able, err := r.lowers(ctx); err != nil || !able {
-		return nil, err // what found no place could not be made smaller again
 	}
 	learned := func(c corev1.Container) bool { return o.learned(c.Name).Limit > workload.SizeOf(c.Resources).Limit }
 	if !slices.ContainsFunc(workload.Containers(&pod.Spec), learned) {

@@ -106,14 +106,20 @@ func (c *container) observeKills() {
 	if recorded := o.ReplicaOOMKilledAt; o.Means == scaling.Rollout || recorded.Equal(o.OOMKilledAt) {
 		o.OOMAnswered = recorded
 	}
-	for _, raised := range []time.Time{c.resizedAt, c.resizing.grewAt} {
-		if !raised.IsZero() && !o.OOMKilledAt.After(raised) && o.OOMKilledAt.After(o.OOMAnswered) {
-			o.OOMAnswered = o.OOMKilledAt
-		}
+	if raised := c.raisedAt(); !raised.IsZero() && !o.OOMKilledAt.After(raised) && o.OOMKilledAt.After(o.OOMAnswered) {
+		o.OOMAnswered = o.OOMKilledAt
 	}
 	if killed := c.resizing.rescue.killed; killed.After(o.OOMAnswered) {
 		o.OOMAnswered = killed // whatever the node's clock says
 	}
+}
+
+// raisedAt is when the container was last resized in place: when that was seen to have come true, if it was, else when it was asked.
+func (c *container) raisedAt() time.Time {
+	if c.resizing.grewAt.After(c.resizedAt) {
+		return c.resizing.grewAt
+	}
+	return c.resizedAt
 }
 
 // observeInPlace adds what resizes in place tell. What somebody else resized to less than the operator gave is not fought for.
@@ -170,11 +176,7 @@ func (c *container) grown() (workload.Grown, bool) {
 		From: workload.Size(c.resizing.first), Size: workload.Size(c.resizing.has), At: c.resizedAt,
 		OOMKilledAt: c.resizing.rescue.killed,
 	}
-	answered := c.resizedAt
-	if c.resizing.grewAt.After(answered) {
-		answered = c.resizing.grewAt
-	}
-	if killed := c.observed.OOMKilledAt; !killed.After(answered) && killed.After(g.OOMKilledAt) {
+	if killed := c.observed.OOMKilledAt; !killed.After(c.raisedAt()) && killed.After(g.OOMKilledAt) {
 		g.OOMKilledAt = killed
 	}
 	return g, true

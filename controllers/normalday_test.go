@@ -43,10 +43,13 @@ func (w *world) progress(s *appsv1.StatefulSet, current, update string, updated 
 	settle(w.t, s)
 }
 
-func (w *world) templateLimit(s *appsv1.StatefulSet) string {
+// wantTemplate checks the limit that the StatefulSet's template says.
+func (w *world) wantTemplate(s *appsv1.StatefulSet, want string) {
 	w.t.Helper()
 	must(w.t, live.Get(w.t.Context(), client.ObjectKeyFromObject(s), s))
-	return s.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().String()
+	if got := s.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().String(); got != want {
+		w.t.Errorf("the template says %s, want %s", got, want)
+	}
 }
 
 func TestARolloutThatIsSlowIsLeftToGoOn(t *testing.T) {
@@ -61,15 +64,11 @@ func TestARolloutThatIsSlowIsLeftToGoOn(t *testing.T) {
 		w.uses(pod, "memhog", 300)
 		w.reconcile("m")
 	}
-	if got := w.templateLimit(s); got != "768Mi" {
-		t.Errorf("the template says %s", got)
-	}
+	w.wantTemplate(s, "768Mi")
 	w.clock.Step(10 * time.Minute) // since it was last seen to get on
 	w.uses(pod, "memhog", 300)
 	w.reconcile("m")
-	if got := w.templateLimit(s); got != "384Mi" {
-		t.Errorf("a rollout that does not get on: the template says %s", got)
-	}
+	w.wantTemplate(s, "384Mi")
 }
 
 func TestALaterRolloutThatGetsStuckIsNotTheSizesFault(t *testing.T) {
@@ -91,9 +90,7 @@ func TestALaterRolloutThatGetsStuckIsNotTheSizesFault(t *testing.T) {
 		w.uses(pod, "memhog", 300)
 		w.reconcile("m")
 	}
-	if got := w.templateLimit(s); got != "768Mi" {
-		t.Errorf("the template says %s", got)
-	}
+	w.wantTemplate(s, "768Mi")
 }
 
 func TestInPlaceNothingIsLoweredBelowTheTemplate(t *testing.T) {

@@ -110,13 +110,13 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	if sample.Time.After(z.rescue.at) {
 		z.rescue.peak = max(z.rescue.peak, sample.Bytes)
 	}
-	if state == workload.ResizeSettled && z.asked != nil && z.asked.Action == scaling.Raise {
+	if state != workload.ResizeSettled {
+		return scaling.Resize{State: stateOf[state], Since: z.since, Actual: z.has}
+	}
+	if z.asked != nil && z.asked.Action == scaling.Raise {
 		z.grewAt = now
 	}
-	if state == workload.ResizeSettled {
-		return scaling.Resize{}
-	}
-	return scaling.Resize{State: stateOf[state], Since: z.since, Actual: z.has}
+	return scaling.Resize{}
 }
 
 // resizedAt is when the operator last resized the container for good, when its Pod says that the operator did so at some time. The

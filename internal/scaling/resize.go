@@ -32,8 +32,7 @@ type Resize struct {
 	State ResizeState
 	// Since is when it was first seen in this state.
 	Since time.Time
-	// Actual is the size that the container still has; zero when the resize is somebody else's, or that is not known. It is
-	// not withdrawn then.
+	// Actual is the size that the container still has; zero when that is not known. The resize is not withdrawn then.
 	Actual Memory
 }
 

@@ -22,7 +22,8 @@ type Way struct {
 	Disruptive bool
 	// Obstacle says why this way cannot be taken; empty when it can.
 	Obstacle Reason
-	// RaisesOnly is true when memory can be given this way, and not be taken back.
+	// RaisesOnly is true when memory can be given this way, and not be taken back: by an API server that lowers nothing, or because
+	// the resize that is under way is somebody else's.
 	RaisesOnly bool
 	// LastChange is when the operator last changed what this way changes: the Pod, or the workload. Zero when it never did.
 	LastChange time.Time
