@@ -5,14 +5,15 @@ import (
 	"os"
 	"strings"
 
+	"github.com/kubedemo/memhog-operator/test/document"
 	"github.com/kubedemo/memhog-operator/test/replay/scaler"
 	"github.com/kubedemo/memhog-operator/test/replay/trace"
 	"github.com/kubedemo/memhog-operator/test/replay/world"
 )
 
-// document writes the marked parts of a Markdown file anew. A part stands between <!-- NAME --> and <!-- end of NAME -->,
+// writeDocument writes the marked parts of a Markdown file anew. A part stands between <!-- NAME --> and <!-- end of NAME -->,
 // and all parts must be there.
-func document(path string, results []result) error {
+func writeDocument(path string, results []result) error {
 	before, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -45,21 +46,11 @@ func documented(text string, results []result) (string, error) {
 		{"fill", filled},
 		{"charts", chartList()},
 	} {
-		if text, err = replacePart(text, part[0], part[1]); err != nil {
+		if text, err = document.ReplacePart(text, part[0], part[1]); err != nil {
 			return "", err
 		}
 	}
 	return text, nil
-}
-
-func replacePart(text, name, content string) (string, error) {
-	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
-	head, rest, found := strings.Cut(text, begin)
-	_, tail, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		return "", fmt.Errorf("no lines %q and %q, in this order", strings.TrimSpace(begin), end)
-	}
-	return head + begin + "\n" + content + "\n" + end + tail, nil
 }
 
 func traceList() string {

@@ -87,23 +87,13 @@ func TestShortfalls(t *testing.T) {
 	}
 }
 
-func TestOnlyMarkedPartsAreWritten(t *testing.T) {
+func TestAFileWithoutThePartsIsLeftAlone(t *testing.T) {
 	const text = "before\n<!-- part -->\nold\n<!-- end of part -->\nafter\n"
-	got, err := replacePart(text, "part", "new\n")
-	if want := "before\n<!-- part -->\n\nnew\n\n<!-- end of part -->\nafter\n"; err != nil || got != want {
-		t.Errorf("got %q and error %v, want %q", got, err, want)
-	}
-	if again, _ := replacePart(got, "part", "new\n"); again != got {
-		t.Errorf("written twice: %q", again)
-	}
-	if _, err := replacePart(text, "other", ""); err == nil {
-		t.Error("want an error of a part that is not there")
-	}
 	path := filepath.Join(t.TempDir(), "other.md")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := document(path, nil); err == nil || !strings.Contains(err.Error(), path) {
+	if err := writeDocument(path, nil); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v, want one that names the file", err)
 	}
 }

@@ -29,7 +29,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.markdown != "" {
-		if err := document(o.markdown, results); err != nil {
+		if err := writeDocument(o.markdown, results); err != nil {
 			return err
 		}
 	}

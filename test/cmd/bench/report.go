@@ -8,16 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/kubedemo/memhog-operator/test/document"
 )
 
 // page and picture are what a result is written into.
@@ -49,34 +48,27 @@ func report(took []time.Duration, folder string) error {
 	if folder == "" {
 		return nil
 	}
-	return errors.Join(document(filepath.Join(folder, page), table), drawLatencies(took, filepath.Join(folder, picture)))
+	return errors.Join(writeTable(filepath.Join(folder, page), table), drawLatencies(took, filepath.Join(folder, picture)))
 }
 
-// document writes a table into the page, where the last one stands.
-func document(path, table string) error {
+// writeTable writes a table into the page, where the last one stands.
+func writeTable(path, table string) error {
 	before, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	const begin, end = "<!-- measured -->\n", "<!-- end of measured -->"
-	head, rest, found := strings.Cut(string(before), begin)
-	_, tail, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		return fmt.Errorf("%s: no lines %q and %q, in this order", path, strings.TrimSpace(begin), end)
+	after, err := document.ReplacePart(string(before), "measured", table)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return os.WriteFile(path, []byte(head+begin+table+end+tail), 0o644)
+	return os.WriteFile(path, []byte(after), 0o644)
 }
 
 // drawLatencies draws which part of the resizes was through after how long.
 func drawLatencies(took []time.Duration, path string) error {
 	const width, height = 18 * vg.Centimeter, 8 * vg.Centimeter
 	p := plot.New()
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
-	for _, style := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
-		size := style.Font.Size
-		style.Font = sans
-		style.Font.Size = size
-	}
+	document.Sans(&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label)
 	p.BackgroundColor = color.White
 	p.Title.Text = "From the decision to the limit in the cgroup"
 	p.X.Label.Text, p.Y.Label.Text = "milliseconds", "resizes that were through (%)"

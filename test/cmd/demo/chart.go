@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"github.com/kubedemo/memhog-operator/test/document"
 )
 
 var (
@@ -74,15 +74,8 @@ func (c *chart) write(path string) error {
 }
 
 func (c *chart) frame(title string) {
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
-	for _, style := range []*text.Style{
-		&c.Title.TextStyle, &c.X.Label.TextStyle, &c.Y.Label.TextStyle,
-		&c.X.Tick.Label, &c.Y.Tick.Label, &c.Legend.TextStyle,
-	} {
-		size := style.Font.Size
-		style.Font = sans
-		style.Font.Size = size
-	}
+	document.Sans(&c.Title.TextStyle, &c.X.Label.TextStyle, &c.Y.Label.TextStyle,
+		&c.X.Tick.Label, &c.Y.Tick.Label, &c.Legend.TextStyle)
 	c.BackgroundColor = color.White
 	c.Title.Text = title
 	c.Title.TextStyle.Font.Size = vg.Points(14)
