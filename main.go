@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubedemo/memhog-operator/controllers"
 	"github.com/kubedemo/memhog-operator/internal/usage"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // version is set by the linker.
@@ -72,7 +73,7 @@ func run(o options) error {
 		Clock:        clock.RealClock{},
 		MaxSampleAge: o.maxSampleAge,
 		Tick:         o.sampleInterval,
-		Server:       &controllers.Server{Discovery: server, Clock: clock.RealClock{}},
+		Server:       &workload.Discoverer{Discovery: server, Clock: clock.RealClock{}},
 		Namespaces:   o.namespaces,
 	}
 	ctx := ctrl.SetupSignalHandler()

@@ -48,7 +48,7 @@ func (r *room) bound(ctx context.Context, c *container) error {
 		switch way.Means {
 		case scaling.InPlace, scaling.Restart:
 			way.Bounds = r.inPlace(c)
-			if c.resizing.foundRoom(way.Bounds.Node.Request) {
+			if c.resizing.refused.FoundRoom(way.Bounds.Node.Request) {
 				way.Refused, way.RefusedFor = scaling.Memory{}, ""
 			}
 		case scaling.Rollout:
