@@ -10,16 +10,19 @@ func BenchmarkRead(b *testing.B) {
 	folder := group(b, h, filepath.Join(h.root, "g"))
 	g := openGroup(b, h, folder)
 	startIn(b, h, folder).do(b, "touch %d", 16*mebi)
-	for name, read := range map[string]func() error{
-		"Usage":    func() error { _, err := g.Usage(); return err },
-		"Limit":    func() error { _, err := g.Limit(); return err },
-		"Memory":   func() error { _, err := g.Memory(); return err },
-		"OOMKills": func() error { _, err := g.OOMKills(); return err },
+	for _, c := range []struct {
+		name string
+		read func() error
+	}{
+		{"Usage", func() error { _, err := g.Usage(); return err }},
+		{"Limit", func() error { _, err := g.Limit(); return err }},
+		{"Memory", func() error { _, err := g.Memory(); return err }},
+		{"OOMKills", func() error { _, err := g.OOMKills(); return err }},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := read(); err != nil {
+				if err := c.read(); err != nil {
 					b.Fatal(err)
 				}
 			}
