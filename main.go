@@ -26,14 +26,24 @@ var version = "dev"
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == agentRole {
+		o, err := parseAgentOptions(flag.CommandLine, os.Args[2:], os.Getenv)
+		start(err, &o.log, func() error { return runAgent(o) })
+		return
+	}
 	o, err := parseOptions(flag.CommandLine, os.Args[1:], os.Getenv)
+	start(err, &o.log, func() error { return run(o) })
+}
+
+// start runs a role, unless its options could not be read, and ends the process when it fails.
+func start(err error, log *zap.Options, role func() error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "memhog-operator:", err)
 		os.Exit(2)
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
-	if err := run(o); err != nil {
-		ctrl.Log.Error(err, "operator stopped")
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(log)))
+	if err := role(); err != nil {
+		ctrl.Log.Error(err, "stopped")
 		os.Exit(1)
 	}
 }

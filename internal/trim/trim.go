@@ -67,7 +67,7 @@ func statuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	kept := make([]corev1.ContainerStatus, 0, len(statuses))
 	for _, s := range statuses {
 		kept = append(kept, corev1.ContainerStatus{
-			Name: s.Name, State: s.State, LastTerminationState: s.LastTerminationState, Resources: s.Resources,
+			Name: s.Name, ContainerID: s.ContainerID, State: s.State, LastTerminationState: s.LastTerminationState, Resources: s.Resources,
 			AllocatedResources: s.AllocatedResources,
 		})
 	}
@@ -162,8 +162,8 @@ func identity(m metav1.ObjectMeta) metav1.ObjectMeta {
 func ours(annotations map[string]string) map[string]string {
 	kept := map[string]string{}
 	for _, key := range []string{
-		v1.MonitorAnnotation, v1.PausedAnnotation, v1.RecordAnnotation, v1.DurableSizeAnnotation, workload.RevisionAnnotation,
-		corev1.MirrorPodAnnotationKey,
+		v1.MonitorAnnotation, v1.PausedAnnotation, v1.RecordAnnotation, v1.DurableSizeAnnotation, v1.WorkloadAnnotation,
+		workload.RevisionAnnotation, corev1.MirrorPodAnnotationKey,
 	} {
 		if value, ok := annotations[key]; ok {
 			kept[key] = value
