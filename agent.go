@@ -37,7 +37,7 @@ const (
 	largestFillRate  = 64 << 30
 )
 
-type agentOptions struct {
+type nodeAgentOptions struct {
 	namespaces  []string
 	fillRate    int64
 	cgroupRoot  string
@@ -48,9 +48,9 @@ type agentOptions struct {
 	log  zap.Options
 }
 
-// parseAgentOptions reads the command line of an agent, without the word that makes it one.
-func parseAgentOptions(flags *flag.FlagSet, args []string, getenv func(string) string) (agentOptions, error) {
-	var o agentOptions
+// parseNodeAgentOptions reads the command line of an agent, without the word that makes it one.
+func parseNodeAgentOptions(flags *flag.FlagSet, args []string, getenv func(string) string) (nodeAgentOptions, error) {
+	var o nodeAgentOptions
 	namespace := flags.String("namespace", "", "namespaces to watch, separated by commas; all when empty")
 	rate := flags.String("guaranteed-fill-rate", defaultFillRate, fillRateUsage)
 	flags.StringVar(&o.cgroupRoot, "cgroup-root", "/sys/fs/cgroup", "where the node's /sys/fs/cgroup is mounted")
@@ -92,7 +92,7 @@ func parseFillRate(text string) (int64, error) {
 }
 
 // runAgent runs a node's agent until it is told to stop.
-func runAgent(o agentOptions) error {
+func runAgent(o nodeAgentOptions) error {
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
@@ -132,7 +132,7 @@ func runAgent(o agentOptions) error {
 
 // newAgentManager caches what an agent reads: the Pods of its node, which take of it whatever namespace they are in, the node, and
 // AppMonitors.
-func newAgentManager(config *rest.Config, o agentOptions) (ctrl.Manager, error) {
+func newAgentManager(config *rest.Config, o nodeAgentOptions) (ctrl.Manager, error) {
 	stop := 5 * time.Second
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: newScheme(),

@@ -27,7 +27,7 @@ var version = "dev"
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == agentRole {
-		o, err := parseAgentOptions(flag.CommandLine, os.Args[2:], os.Getenv)
+		o, err := parseNodeAgentOptions(flag.CommandLine, os.Args[2:], os.Getenv)
 		start(err, &o.log, func() error { return runAgent(o) })
 		return
 	}
