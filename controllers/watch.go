@@ -46,7 +46,8 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 		Watches(&v1.AppMonitor{}, &oplibhandler.InstrumentedEnqueueRequestForObject[client.Object]{},
 			builder.WithPredicates(userMatters)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, podMatters)).
-		WatchesRawSource(r.atTicks(ticks))
+		WatchesRawSource(atEach(r, ticks)).
+		WatchesRawSource(atEach(r, r.AgentChanges))
 	for _, kind := range []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}} {
 		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, userMatters))
 	}
@@ -111,8 +112,8 @@ func (r *AppMonitorReconciler) monitorsOf(ctx context.Context, o client.Object) 
 	return r.requests(ctx, client.InNamespace(o.GetNamespace()))
 }
 
-// atTicks is a source that wakes for every AppMonitor at each tick.
-func (r *AppMonitorReconciler) atTicks(ticks <-chan time.Time) source.Source {
+// atEach is a source that wakes for every AppMonitor at each tick, or whatever else comes; never by a channel that is nil.
+func atEach[T any](r *AppMonitorReconciler, ticks <-chan T) source.Source {
 	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		go func() {
 			for {
