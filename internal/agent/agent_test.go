@@ -146,8 +146,10 @@ func TestGrowthThatGoesOnDoesNotWaitForTheCooldown(t *testing.T) {
 	memory.used = 580 * mebibyte
 	w.later(100 * time.Millisecond)
 	w.wants(pod, "512Mi/768Mi") // within the cooldown, with time left
-	memory.used = 750 * mebibyte
-	w.later(2 * shortest)
+	for range 70 {
+		memory.used += rate / 100
+		w.later(shortest)
+	}
 	w.wants(pod, "1Gi/1536Mi")
 }
 
