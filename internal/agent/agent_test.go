@@ -202,7 +202,9 @@ func TestSlowResizesBreakTheGuarantee(t *testing.T) {
 		t.Fatalf("told %+v, want %s", last, ReasonTooSlow)
 	}
 	w.actuate(pod)
-	w.later(measuredFade + trusted + time.Second)
+	w.later(time.Second)
+	w.clock.Step(measuredFade)
+	w.later(2*latenessSpan + trusted + time.Second)
 	if last := w.told[len(w.told)-1]; last.Reason != ReasonKeepsGuarantee {
 		t.Errorf("told %+v long after, want that the guarantee is kept", last)
 	}
