@@ -40,7 +40,8 @@ func newOperator(t *testing.T) *operator {
 	}
 	selector := &metav1.LabelSelector{MatchLabels: template.Labels}
 	o.deploy = &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "op", Namespace: o.namespace}, Spec: appsv1.DeploymentSpec{Selector: selector, Template: template},
+		ObjectMeta: metav1.ObjectMeta{Name: "op", Namespace: o.namespace},
+		Spec:       appsv1.DeploymentSpec{Selector: selector, Template: template},
 	}
 	create(t, o.deploy)
 	set := &appsv1.ReplicaSet{
@@ -268,7 +269,8 @@ func TestALevelOfTheWholeClusterShowsItselfInEvents(t *testing.T) {
 	event := &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: o.namespace},
 		InvolvedObject: corev1.ObjectReference{Kind: "DaemonSet", Name: Name, Namespace: o.namespace, UID: set.UID},
-		Reason:         "FailedCreate", Message: `Error creating: pods "memhog-operator-agent-1" is forbidden: violates PodSecurity "baseline"`,
+		Reason:         "FailedCreate",
+		Message:        `Error creating: pods "memhog-operator-agent-1" is forbidden: violates PodSecurity "baseline"`,
 	}
 	create(t, event)
 	set.Status.DesiredNumberScheduled = 1
