@@ -126,7 +126,7 @@ func allowsNodeFolders(ctx context.Context, c client.Reader, namespace string) e
 		"label the namespace %s=%s to have them", namespace, level, cgroups, enforceLabel, privileged)}
 }
 
-// policyOwner is what the admission policy goes with at an uninstallation. It is cluster-wide, so its owner must be: the agents'
+// policyOwner returns what the admission policy goes with at an uninstallation. It is cluster-wide, so its owner must be: the agents'
 // ClusterRole. OLM makes that under names of its own, and removes it with the ClusterServiceVersion that it is labelled with.
 func policyOwner(ctx context.Context, c client.Reader, namespace, version string) ([]metav1.OwnerReference, error) {
 	roles := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: rbac, Kind: "ClusterRoleList"}}
@@ -140,7 +140,8 @@ func policyOwner(ctx context.Context, c client.Reader, namespace, version string
 		return nil, fmt.Errorf("find the agents' ClusterRole: %w", err)
 	}
 	if len(roles.Items) == 0 {
-		return nil, nil
+		// During an uninstallation it goes before the operator does. A policy that is made now would be left behind.
+		return nil, &obstacle{remove: true, text: fmt.Sprintf("there is no ClusterRole %s with the agents' rights", Name)}
 	}
 	first := slices.MinFunc(roles.Items, func(a, b metav1.PartialObjectMetadata) int { return strings.Compare(a.Name, b.Name) })
 	return []metav1.OwnerReference{

@@ -302,6 +302,23 @@ func TestWithoutTheRightToConfineThereAreNoAgents(t *testing.T) {
 	o.areNot()
 }
 
+func TestAnUninstallationIsNotWorkedAgainst(t *testing.T) {
+	o := newOperator(t)
+	_, stop := o.keeps()
+	o.are()
+	stop()
+	// In this order: garbage is collected as soon as its owner is gone.
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: Name}}
+	must(t, live.Delete(t.Context(), role))
+	for _, policy := range o.all()[1:] {
+		must(t, live.Delete(t.Context(), policy))
+	}
+	k, _ := o.keeps()
+	o.says(k, "it sees what is missing", func(s Status) bool { return s.Obstacle != "" })
+	mustContain(t, k.Status().Obstacle, "no ClusterRole "+Name)
+	o.areNot()
+}
+
 func TestAgentsThatAreOffAreRemoved(t *testing.T) {
 	o := newOperator(t)
 	_, stop := o.keeps()
