@@ -14,7 +14,8 @@ import (
 	"github.com/kubedemo/memhog-operator/tools"
 )
 
-// patience is how long a machine may take that takes seconds on an idle one.
+// patience is how long a machine may take that takes seconds on an idle one. A test in it that hangs ends a minute before, and
+// says where it was.
 const patience = 5 * time.Minute
 
 // TestControlGroups runs the tests of internal/cgroup that need a kernel on each version of control groups.
@@ -25,7 +26,7 @@ func TestControlGroups(t *testing.T) {
 	m := guest(t)
 	for _, version := range []int{1, 2} {
 		t.Run(fmt.Sprintf("Version%d", version), func(t *testing.T) {
-			console, err := bootGuest(t, m, version, "-test.v", "-test.run=^TestKernel")
+			console, err := bootGuest(t, m, version, "-test.v", "-test.run=^TestKernel", "-test.timeout="+(patience-time.Minute).String())
 			tell(t, console, err)
 		})
 	}
