@@ -108,7 +108,7 @@ func missing() string {
 		return ""
 	}
 	if _, err := tools.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return qemu + " is not installed, which only root of a Debian can do"
+		return qemu + " is not installed, and only root of a Debian can install it"
 	}
 	return ""
 }
