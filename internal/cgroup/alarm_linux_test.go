@@ -188,7 +188,7 @@ func listen(b *testing.B, path, trigger string) <-chan time.Time {
 
 // cross fills memory to beyond the threshold, and says when it reached it.
 func cross(usageFile string, rate int) (memory []byte, crossed time.Time, err error) {
-	usage := at(usageFile)
+	usage := at(usageFile, sizeOfNumber)
 	defer usage.close()
 	memory, err = reserve(alarmThreshold + alarmAround)
 	if err != nil {
