@@ -28,7 +28,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	s := tell(t)
 	first := env.bundle.Version
 	catalog := s.catalog("catalog")
-	home, team := s.namespace("memhog-operator-system"), s.namespace("team")
+	home, team := s.enforcing("memhog-operator-system", "privileged"), s.namespace("team")
 	before := s.objects(t.Context())
 
 	s.group(home)
@@ -38,6 +38,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	installed.SaysUpgradeable(first, freeToUpgrade)
 	monitor := s.monitor(team)
 	s.isReady(monitor)
+	s.agentsRun(home, first)
 	rolling := s.namespace("rolling")
 	s.isReady(s.monitorBy(rolling, v1.StrategyRollout))
 
@@ -54,6 +55,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	installed.SaysUpgradeable("9.0.1", freeToUpgrade)
 	told.saw(rollingOut)
 	s.isUntouched(monitor)
+	s.agentsRun(home, "9.0.1")
 
 	installed.SetApproval(apiv1alpha1.ApprovalManual)
 	catalog.gains(s.next("9.0.2"))
@@ -89,6 +91,23 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	// Nothing is left that could keep a Pod from being created; nor is there anybody who gives it what was learned.
 	s.bornWith(second, "384Mi")
 	s.hasLearned(second, `{"memhog":{"request":"512Mi","limit":"768Mi"}}`)
+}
+
+// agentsRun waits until every node has an agent of a version, which is rolled with the operator.
+func (s *story) agentsRun(namespace, version string) {
+	s.t.Helper()
+	s.awaits("agents of "+version+" run", func(ctx context.Context) error {
+		set := &appsv1.DaemonSet{}
+		if err := env.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "memhog-operator-agent"}, set); err != nil {
+			return err
+		}
+		image, status := set.Spec.Template.Spec.Containers[0].Image, set.Status
+		current := status.ObservedGeneration == set.Generation && status.UpdatedNumberScheduled == status.DesiredNumberScheduled
+		if image != olm.OperatorRef(version) || !current || status.NumberReady == 0 || status.NumberReady != status.DesiredNumberScheduled {
+			return fmt.Errorf("they run %s, and %d of %d are ready", image, status.NumberReady, status.DesiredNumberScheduled)
+		}
+		return nil
+	})
 }
 
 // bornWith deletes the Deployment's Pod, and checks that the next one is created with a limit.

@@ -47,10 +47,15 @@ func tell(t *testing.T) *story {
 // namespace makes a namespace, which goes with the story.
 func (s *story) namespace(name string) string {
 	s.t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-	}}
-	s.create(ns)
+	return s.enforcing(name, "restricted")
+}
+
+// enforcing makes one with a Pod Security level.
+func (s *story) enforcing(name, level string) string {
+	s.t.Helper()
+	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": level},
+	}})
 	return name
 }
 
