@@ -142,12 +142,13 @@ test: ## Run the unit, property and API-server integration tests. Needs no root.
 	go -C test test -short $(TESTFLAGS) $$(go -C test list ./... | grep -v '/e2e$$')
 
 .PHONY: e2e
-e2e: ## Run the end-to-end tests on a real cluster: one of their own (needs root), or that of KUBECONFIG.
+e2e: ## Run the end-to-end tests on virtual machines and a real cluster: one of their own (needs root), or that of KUBECONFIG.
 	@if [ "$$(id -u)" != 0 ] && [ -z "$$KUBECONFIG" ]; then
 		echo "make e2e: a cluster of its own needs root; set KUBECONFIG to use another" >&2
 		exit 1
 	fi
 	set -x
+	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./vm
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./cluster
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) -skip='^Test(WithoutResize|Agent)' ./e2e
 	if [ -z "$$KUBECONFIG" ]; then

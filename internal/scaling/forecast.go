@@ -20,3 +20,13 @@ func (o Observation) runsOut(p Policy, now time.Time) bool {
 	ahead += max(0, now.Sub(o.Sample.Time))
 	return float64(o.Sample.Bytes)+o.History.Slope()*ahead.Seconds() >= float64(o.Size.Limit)
 }
+
+// atRisk is true when use, growing at the rate that is promised to be survived, could have reached the limit before the decision
+// after this one can take effect: with 256Mi a second and a reaction of 100 ms, from 358.4Mi of 384Mi on.
+func (o Observation) atRisk(now time.Time) bool {
+	if o.Rate <= 0 || o.Disruptive {
+		return false
+	}
+	ahead := o.Reaction + max(0, now.Sub(o.Sample.Time))
+	return float64(o.Sample.Bytes)+float64(o.Rate)*ahead.Seconds() >= float64(o.Size.Limit)
+}

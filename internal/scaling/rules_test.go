@@ -336,3 +336,30 @@ func TestWhatSomebodyElsePutBackStaysAsItIs(t *testing.T) {
 		}, held(ReasonOverridden)},
 	})
 }
+
+func TestAPromisedRateDoesNotWaitForTheCooldown(t *testing.T) {
+	// 384Mi at 256Mi a second, with a reaction of 100 ms: 25.6Mi before the limit.
+	promised := func(used int64, more ...func(*Observation)) func(*Policy, *Observation) {
+		return func(p *Policy, o *Observation) {
+			p.Cooldown, o.LastChange, o.Rate, o.Reaction = time.Minute, noon, 256*mebibyte, 100*time.Millisecond
+			o.Sample.Bytes = used * mebibyte
+			for _, change := range more {
+				change(o)
+			}
+		}
+	}
+	underWay := func(o *Observation) { o.Resize = Resize{State: ResizeInProgress, Since: noon, Actual: mi(128, 192)} }
+	check(t, []situated{
+		{"there is time for another look", promised(358), held(ReasonCooldown)},
+		{"there is none", promised(359), raised(ReasonAboveThreshold, 512, 768)},
+		{"what was measured a while ago may be more by now", promised(350, func(o *Observation) {
+			o.Sample.Time = noon.Add(-50 * time.Millisecond)
+		}), raised(ReasonAboveThreshold, 512, 768)},
+		{"nothing is promised", promised(359, func(o *Observation) { o.Rate = 0 }), held(ReasonCooldown)},
+		{"a restart would help nobody", promised(359, func(o *Observation) { o.Disruptive = true }), held(ReasonCooldown)},
+		{"use that may go anywhere, but is below the threshold", promised(280, func(o *Observation) { o.Reaction = time.Minute }),
+			held(ReasonNormal)},
+		{"a resize that is under way is enough", promised(280, underWay), held(ReasonResizeInProgress)},
+		{"one that is under way is not enough", promised(360, underWay), raised(ReasonAboveThreshold, 512, 768)},
+	})
+}
