@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/test/install"
 )
 
@@ -53,7 +54,7 @@ func TestAgentsTokenIsOfLittleUseToAThief(t *testing.T) {
 		}
 		t.Logf("%s: %v", attempt.reason, err)
 	}
-	const lie = `{"status":{"conditions":[{"type":"` + keepsGuarantee + `","status":"False","reason":"TooSlow"}]}}`
+	const lie = `{"status":{"conditions":[{"type":"` + v1.AgentKeepsGuarantee + `","status":"False","reason":"TooSlow"}]}}`
 	var operators corev1.PodList
 	back()
 	must(t, env.client.List(t.Context(), &operators, client.InNamespace(agent.Namespace),

@@ -15,14 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/test/install"
 )
 
-const (
-	// keepsGuarantee is the condition of an agent's Pod, and fastPath that of an AppMonitor.
-	keepsGuarantee = "app-monitor.kubedemo.com/KeepsGuarantee"
-	fastPath       = "FastPath"
-)
+// fastPath is a condition of an AppMonitor.
+const fastPath = "FastPath"
 
 // agentAccount is the name by which the API server knows the agents.
 const agentAccount = "system:serviceaccount:memhog-operator-system:memhog-operator-agent"
@@ -85,7 +83,7 @@ func guaranteed(ctx context.Context) (*corev1.Pod, error) {
 		return nil, fmt.Errorf("there are %d agents", len(pods))
 	}
 	for _, c := range pods[0].Status.Conditions {
-		if c.Type != keepsGuarantee {
+		if c.Type != v1.AgentKeepsGuarantee {
 			continue
 		}
 		if c.Status == corev1.ConditionTrue {

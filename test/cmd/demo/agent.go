@@ -50,7 +50,7 @@ func guaranteed(agents []corev1.Pod) error {
 	for i := range agents {
 		kept := false
 		for _, c := range agents[i].Status.Conditions {
-			kept = kept || c.Type == "app-monitor.kubedemo.com/KeepsGuarantee" && c.Status == corev1.ConditionTrue
+			kept = kept || c.Type == v1.AgentKeepsGuarantee && c.Status == corev1.ConditionTrue
 		}
 		if !kept {
 			return fmt.Errorf("the agent %s does not keep its guarantee: %s", agents[i].Name, install.State(&agents[i]))
