@@ -30,16 +30,12 @@ import (
 // agentRole is the first argument of a process that is to be a node's agent, in place of the operator.
 const agentRole = "agent"
 
-// Fill rates that can be asked for, in bytes per second.
-const (
-	defaultFillRate  = "256Mi"
-	smallestFillRate = 1 << 20
-	largestFillRate  = 64 << 30
-)
+// nodeNameEnv is the variable in which an agent learns which node it runs on.
+const nodeNameEnv = "NODE_NAME"
 
 type nodeAgentOptions struct {
 	namespaces  []string
-	fillRate    int64
+	fillRate    resource.Quantity
 	cgroupRoot  string
 	metricsAddr string
 	// node that the agent runs on, and its own Pod; of the environment, where the downward API puts them.
@@ -52,7 +48,7 @@ type nodeAgentOptions struct {
 func parseNodeAgentOptions(flags *flag.FlagSet, args []string, getenv func(string) string) (nodeAgentOptions, error) {
 	var o nodeAgentOptions
 	namespace := flags.String("namespace", "", "namespaces to watch, separated by commas; all when empty")
-	rate := flags.String("guaranteed-fill-rate", defaultFillRate, fillRateUsage)
+	rate := flags.String("guaranteed-fill-rate", usualFill, fillRateUsage)
 	flags.StringVar(&o.cgroupRoot, "cgroup-root", "/sys/fs/cgroup", "where the node's /sys/fs/cgroup is mounted")
 	flags.StringVar(&o.metricsAddr, "metrics-bind-address", ":8444", "address of the metrics, served over TLS; 0 turns them off")
 	o.log.BindFlags(flags)
@@ -70,8 +66,8 @@ func parseNodeAgentOptions(flags *flag.FlagSet, args []string, getenv func(strin
 	if o.fillRate, err = parseFillRate(*rate); err != nil {
 		return o, err
 	}
-	o.node, o.pod.Namespace, o.pod.Name = getenv("NODE_NAME"), getenv("POD_NAMESPACE"), getenv("POD_NAME")
-	for name, value := range map[string]string{"NODE_NAME": o.node, "POD_NAMESPACE": o.pod.Namespace, "POD_NAME": o.pod.Name} {
+	o.node, o.pod.Namespace, o.pod.Name = getenv(nodeNameEnv), getenv(podNamespaceEnv), getenv(podNameEnv)
+	for name, value := range map[string]string{nodeNameEnv: o.node, podNamespaceEnv: o.pod.Namespace, podNameEnv: o.pod.Name} {
 		if value == "" {
 			return o, fmt.Errorf("variable %s is empty: an agent runs as a Pod, which has it from the downward API", name)
 		}
@@ -79,16 +75,13 @@ func parseNodeAgentOptions(flags *flag.FlagSet, args []string, getenv func(strin
 	return o, nil
 }
 
-const fillRateUsage = "how fast a container may fill, as a quantity of bytes per second, without being OOM-killed while there is " +
-	"memory; 1Mi to 64Gi"
-
-// parseFillRate reads a rate in bytes per second.
-func parseFillRate(text string) (int64, error) {
+// parseFillRate reads a quantity of bytes per second.
+func parseFillRate(text string) (resource.Quantity, error) {
 	rate, err := resource.ParseQuantity(text)
-	if err != nil || rate.Value() < smallestFillRate || rate.Value() > largestFillRate {
-		return 0, fmt.Errorf("--guaranteed-fill-rate %q: want a quantity of bytes per second from 1Mi to 64Gi, such as 256Mi", text)
+	if err != nil || rate.Cmp(slowestFill) < 0 || rate.Cmp(fastestFill) > 0 {
+		return rate, fmt.Errorf("--guaranteed-fill-rate %q: want %s to %s, as in 256Mi", text, &slowestFill, &fastestFill)
 	}
-	return rate.Value(), nil
+	return rate, nil
 }
 
 // runAgent runs a node's agent until it is told to stop.
@@ -113,7 +106,7 @@ func runAgent(o nodeAgentOptions) error {
 	}
 	reporter := agent.NewReporter(mgr.GetClient(), o.pod, clock.RealClock{}, ctrl.Log.WithName("report"))
 	a := agent.New(agent.Options{
-		Client: mgr.GetClient(), Node: o.node, Rate: o.fillRate, Groups: groups, Clock: clock.RealClock{},
+		Client: mgr.GetClient(), Node: o.node, Rate: o.fillRate.Value(), Groups: groups, Clock: clock.RealClock{},
 		Server: &workload.Discoverer{Discovery: server, Clock: clock.RealClock{}},
 		Log:    ctrl.Log.WithName("agent"), Report: reporter.Tell,
 	})

@@ -76,6 +76,10 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("make a client for discovery: %w", err)
 	}
+	agents, err := addAgents(config, mgr, o.agents)
+	if err != nil {
+		return err
+	}
 	reconciler := &controllers.AppMonitorReconciler{
 		Client:       mgr.GetClient(),
 		Samples:      sampler,
@@ -85,6 +89,8 @@ func run(o options) error {
 		Tick:         o.sampleInterval,
 		Server:       &workload.Discoverer{Discovery: server, Clock: clock.RealClock{}},
 		Namespaces:   o.namespaces,
+		Agents:       agents.Status,
+		AgentChanges: agents.Changes(),
 	}
 	ctx := ctrl.SetupSignalHandler()
 	if err := reconciler.SetupWithManager(ctx, mgr, sampler.Ticks()); err != nil {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/kubedemo/memhog-operator/internal/operand"
 	"github.com/kubedemo/memhog-operator/internal/usage"
 )
 
@@ -29,6 +30,7 @@ type options struct {
 	leaderElect    bool
 	log            zap.Options
 	webhook        webhookOptions
+	agents         operand.Settings
 }
 
 // flagEnvPrefix begins the names of the variables that flags can be set by: --prometheus-addr by
@@ -57,6 +59,8 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 		"directory with tls.crt and tls.key for the metrics; a self-signed certificate is made when empty")
 	flags.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "address of the health probes")
 	o.webhook.bind(flags)
+	var agents agentOptions
+	agents.bind(flags)
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several replicas act at a time")
 	o.log.BindFlags(flags)
 	if err := setFromEnv(flags, getenv); err != nil {
@@ -70,7 +74,12 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 		return o, fmt.Errorf("unexpected argument %q: want flags only, with values as in --flag=value", flags.Arg(0))
 	}
 	o.namespaces = splitNamespaces(*namespace)
-	return o, o.validate()
+	if err := o.validate(); err != nil {
+		return o, err
+	}
+	var err error
+	o.agents, err = agents.settings(o.namespaces, logFlagsOf(flags))
+	return o, err
 }
 
 func (o options) validate() error {

@@ -9,8 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/kubedemo/memhog-operator/internal/operand"
 	"github.com/kubedemo/memhog-operator/internal/usage"
 )
 
@@ -35,6 +38,10 @@ func standard() options {
 		metricsAddr:    ":8443",
 		probeAddr:      ":8081",
 		webhook:        webhookOptions{port: 9443, certDir: "/tmp/k8s-webhook-server/serving-certs"},
+		agents: operand.Settings{
+			Mode: operand.Auto, NodeSelector: map[string]string{}, FillRate: resource.MustParse("256Mi"),
+			Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
+		},
 	}
 }
 
@@ -49,7 +56,7 @@ func TestOptions(t *testing.T) {
 		{
 			reason: "one namespace",
 			args:   []string{"--namespace=shop"},
-			change: func(o *options) { o.namespaces = []string{"shop"} },
+			change: func(o *options) { o.namespaces, o.agents.Namespaces = []string{"shop"}, []string{"shop"} },
 		},
 		{
 			reason: "a webhook elsewhere",
@@ -60,18 +67,22 @@ func TestOptions(t *testing.T) {
 		{
 			reason: "several namespaces, with spaces and empty names as people and tools write them",
 			args:   []string{"--namespace", " shop, ,default,shop,"},
-			change: func(o *options) { o.namespaces = []string{"shop", "default"} },
+			change: func(o *options) {
+				o.namespaces, o.agents.Namespaces = []string{"shop", "default"}, []string{"shop", "default"}
+			},
 		},
 		{
 			reason: "the namespaces that OLM names",
 			watch:  "shop,default",
-			change: func(o *options) { o.namespaces = []string{"shop", "default"} },
+			change: func(o *options) {
+				o.namespaces, o.agents.Namespaces = []string{"shop", "default"}, []string{"shop", "default"}
+			},
 		},
 		{
 			reason: "the flag is stronger than the variable",
 			watch:  "shop",
 			args:   []string{"--namespace=default"},
-			change: func(o *options) { o.namespaces = []string{"default"} },
+			change: func(o *options) { o.namespaces, o.agents.Namespaces = []string{"default"}, []string{"default"} },
 		},
 		{
 			reason: "an empty flag means all namespaces, whatever the variable says",
@@ -108,6 +119,31 @@ func TestOptions(t *testing.T) {
 			reason: "the longest times",
 			args:   []string{"--sample-interval=5m", "--max-sample-age=1h"},
 			change: func(o *options) { o.sampleInterval, o.maxSampleAge = 5*time.Minute, time.Hour },
+		},
+		{
+			reason: "agents on some nodes, as fast as they get, that say much",
+			args: []string{
+				"--agent=on", "--agent-image=registry.example/op:1", "--agent-node-selector=pool=apps, disk=ssd",
+				"--agent-tolerations=pool=apps:NoSchedule, down:NoExecute,old", "--guaranteed-fill-rate=64Gi", "--zap-log-level=debug",
+			},
+			change: func(o *options) {
+				o.agents = operand.Settings{
+					Mode: operand.On, Image: "registry.example/op:1", NodeSelector: map[string]string{"pool": "apps", "disk": "ssd"},
+					Tolerations: []corev1.Toleration{
+						{Key: "pool", Operator: corev1.TolerationOpEqual, Value: "apps", Effect: corev1.TaintEffectNoSchedule},
+						{Key: "down", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute},
+						{Key: "old", Operator: corev1.TolerationOpExists},
+					},
+					FillRate: resource.MustParse("64Gi"), LogFlags: []string{"--zap-log-level=debug"},
+				}
+			},
+		},
+		{
+			reason: "no agents; and if there were, none that tolerates anything",
+			args:   []string{"--agent=off", "--agent-tolerations=", "--guaranteed-fill-rate=1Mi"},
+			change: func(o *options) {
+				o.agents.Mode, o.agents.Tolerations, o.agents.FillRate = operand.Off, nil, resource.MustParse("1Mi")
+			},
 		},
 		{
 			reason: "where it is served, and who acts",
@@ -185,6 +221,47 @@ func TestOptionsThatCannotBeAreRefusedWithWhatCan(t *testing.T) {
 		{
 			reason: "a Secret that cannot be one",
 			args:   []string{"--webhook-cert-secret=My_Secret"}, want: []string{"--webhook-cert-secret", `"My_Secret"`, "lower case"},
+		},
+		{reason: "agents now and then", args: []string{"--agent=maybe"}, want: []string{"--agent", `"maybe"`, "auto, on or off"}},
+		{
+			reason: "a selector by more than equality",
+			args:   []string{"--agent-node-selector=pool"},
+			want:   []string{"--agent-node-selector", `"pool"`, "key=value"},
+		},
+		{
+			reason: "a label that cannot be one",
+			args:   []string{"--agent-node-selector=pool=a b"},
+			want:   []string{"--agent-node-selector", `"pool=a b"`, "consist of alphanumeric characters"},
+		},
+		{
+			reason: "an effect that taints do not have",
+			args:   []string{"--agent-tolerations=pool=apps:Never"},
+			want:   []string{"--agent-tolerations", `"Never"`, "NoSchedule, PreferNoSchedule or NoExecute"},
+		},
+		{
+			reason: "a taint without a key",
+			args:   []string{"--agent-tolerations=:NoSchedule"},
+			want:   []string{"--agent-tolerations", `":NoSchedule"`, "key"},
+		},
+		{
+			reason: "a value that taints cannot have",
+			args:   []string{"--agent-tolerations=pool=a b"},
+			want:   []string{"--agent-tolerations", `"a b"`, "consist of alphanumeric characters"},
+		},
+		{
+			reason: "a guarantee of next to nothing",
+			args:   []string{"--guaranteed-fill-rate=1023Ki"},
+			want:   []string{"--guaranteed-fill-rate", `"1023Ki"`, "1Mi to 64Gi"},
+		},
+		{
+			reason: "a guarantee that no machine needs",
+			args:   []string{"--guaranteed-fill-rate=65Gi"},
+			want:   []string{"--guaranteed-fill-rate", `"65Gi"`, "1Mi to 64Gi"},
+		},
+		{
+			reason: "a guarantee that is no quantity",
+			args:   []string{"--guaranteed-fill-rate=fast"},
+			want:   []string{"--guaranteed-fill-rate", `"fast"`, "1Mi to 64Gi"},
 		},
 		{reason: "no port", args: []string{"--kubelet-port=0"}, want: []string{"--kubelet-port 0", "1 to 65535"}},
 		{reason: "a port too far", args: []string{"--kubelet-port=65536"}, want: []string{"--kubelet-port 65536", "1 to 65535"}},

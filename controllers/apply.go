@@ -60,6 +60,7 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 		}
 	}
 	r.resizeAll(ctx, page, raises, &done) // need does not wait for what is recorded
+	r.tellAgents(ctx, monitor, page, o, &done)
 	unrecorded := r.remember(ctx, page, memos, &done)
 	// What is lowered is recorded before: what all Pods are to have would raise it again.
 	r.resizeAll(ctx, page, slices.DeleteFunc(others, func(d decision) bool {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/operand"
 	"github.com/kubedemo/memhog-operator/internal/usage"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
@@ -43,6 +44,10 @@ type AppMonitorReconciler struct {
 	Server *workload.Discoverer
 	// Namespaces that the operator sees; all when there are none, and then it knows what nodes have left.
 	Namespaces []string
+	// Agents are how the node agents stand; nil when nobody keeps any.
+	Agents func() operand.Status
+	// AgentChanges tells when they stand differently.
+	AgentChanges <-chan struct{}
 
 	ledger ledger
 	// nodes are shared by all AppMonitors.

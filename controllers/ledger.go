@@ -50,6 +50,8 @@ type page struct {
 	resizes resizes
 	needs   needs
 	account account
+	// agentsLost is since when some agent has been missing, or not keeping up; zero when none is.
+	agentsLost time.Time
 }
 
 // refusal is a change that the API server did not accept.

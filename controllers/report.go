@@ -33,7 +33,11 @@ func (r *AppMonitorReconciler) report(ctx context.Context, monitor *v1.AppMonito
 	status.Held = int32(len(page.needs)) //nolint:gosec // likewise
 	page.account.keepOnly(func(of string) bool { return r.exists(ctx, monitor.Namespace, of) })
 	status.Decisions, status.LastChange = page.account.entries, page.account.changed
-	for _, c := range conditions(monitor, o, page, now) {
+	all := conditions(monitor, o, page, now)
+	if c := r.fastPath(monitor, o, page); c != nil {
+		all = append(all, *c)
+	}
+	for _, c := range all {
 		c.Message = clip(c.Message, longestMessage)
 		c.ObservedGeneration = monitor.Generation
 		c.LastTransitionTime = metav1.NewTime(now)

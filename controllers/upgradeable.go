@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	apiv2 "github.com/operator-framework/api/pkg/operators/v2"
 	oplibconditions "github.com/operator-framework/operator-lib/conditions"
@@ -36,7 +35,7 @@ const (
 	reasonRolloutInProgress = string(scaling.ReasonRolloutInProgress)
 )
 
-// maxNamed bounds how many workloads a condition names.
+// maxNamed bounds how many workloads, or nodes, a condition names.
 const maxNamed = 5
 
 // UpgradeableReconciler tells OLM not to replace the operator in the middle of a rollout of its own. OLM grants the
@@ -163,12 +162,8 @@ func upgradeable(inFlight []string) metav1.Condition {
 	if len(inFlight) == 0 {
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: reasonNoRollout, Message: "no rollout of more memory is in progress"}
 	}
-	named := strings.Join(inFlight[:min(len(inFlight), maxNamed)], ", ")
-	if more := len(inFlight) - maxNamed; more > 0 {
-		named += fmt.Sprintf(" and %d more", more)
-	}
 	return metav1.Condition{
 		Status: metav1.ConditionFalse, Reason: reasonRolloutInProgress,
-		Message: "more memory is being rolled out to " + named,
+		Message: "more memory is being rolled out to " + named(inFlight),
 	}
 }

@@ -46,9 +46,11 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 		Watches(&v1.AppMonitor{}, &oplibhandler.InstrumentedEnqueueRequestForObject[client.Object]{},
 			builder.WithPredicates(userMatters)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, podMatters)).
-		WatchesRawSource(r.atTicks(ticks))
+		WatchesRawSource(atEach(r, ticks)).
+		WatchesRawSource(atEach(r, r.AgentChanges))
 	for _, kind := range []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}} {
-		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, userMatters))
+		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(r.monitorsOf),
+			builder.WithPredicates(predicate.Or(unpaused, pausedNow), userMatters))
 	}
 	// These only to be in the cache, and there before anything is decided.
 	for _, kind := range []client.Object{
@@ -64,6 +66,14 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 
 // userMatters passes what users change, and not what controllers report.
 var userMatters = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+
+// pausedNow passes a pause when it begins: agents have to be told of it.
+var pausedNow = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	UpdateFunc:  func(e event.UpdateEvent) bool { return policies.Paused(e.ObjectNew) && !policies.Paused(e.ObjectOld) },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
 
 // podMatters passes what changes the number of Pods or their sizes, what kubelets say of resizes, and OOM kills. Everything
 // else, above all readiness, can wait for the next tick.
@@ -111,8 +121,8 @@ func (r *AppMonitorReconciler) monitorsOf(ctx context.Context, o client.Object) 
 	return r.requests(ctx, client.InNamespace(o.GetNamespace()))
 }
 
-// atTicks is a source that wakes for every AppMonitor at each tick.
-func (r *AppMonitorReconciler) atTicks(ticks <-chan time.Time) source.Source {
+// atEach is a source that wakes for every AppMonitor at each tick, or whatever else comes; never by a channel that is nil.
+func atEach[T any](r *AppMonitorReconciler, ticks <-chan T) source.Source {
 	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		go func() {
 			for {

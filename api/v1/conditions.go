@@ -16,6 +16,10 @@ const (
 	// ConditionConstrained is True while some container needs more memory and is refused it; its reason is that of the
 	// refusal.
 	ConditionConstrained = "Constrained"
+
+	// ConditionFastPath is True while, on every node of the AppMonitor's Pods, an agent keeps the guarantee that no container
+	// is OOM-killed that grows slower than the guaranteed fill rate. Where it is False, its nodes' kubelets are asked instead.
+	ConditionFastPath = "FastPath"
 )
 
 // Reasons of conditions, and of Events that tell of no decision. Decisions have reasons of their own, in
@@ -51,6 +55,18 @@ const (
 	ReasonInvalidSelector = "InvalidSelector"
 	// ReasonDryRun: the AppMonitor only reports.
 	ReasonDryRun = "DryRun"
+	// ReasonGuaranteeKept: an agent keeps the guarantee on every node of the AppMonitor's Pods.
+	ReasonGuaranteeKept = "GuaranteeKept"
+	// ReasonGuaranteeNotKept: an agent says that it cannot keep the guarantee on its node, or not yet.
+	ReasonGuaranteeNotKept = "GuaranteeNotKept"
+	// ReasonAgentMissing: a node of the AppMonitor's Pods has no agent that is ready.
+	ReasonAgentMissing = "AgentMissing"
+	// ReasonAgentsUnavailable: the cluster cannot have agents, or does not allow them.
+	ReasonAgentsUnavailable = "AgentsUnavailable"
+	// ReasonAgentsOff: the operator was told to have no agents.
+	ReasonAgentsOff = "AgentsOff"
+	// ReasonAgentsNotUsed: the AppMonitor's mode or strategy leaves agents nothing to do.
+	ReasonAgentsNotUsed = "AgentsNotUsed"
 )
 
 // Reasons lists all of them.
@@ -59,5 +75,7 @@ func Reasons() []string {
 		ReasonWatching, ReasonPaused, ReasonChangeFailed, ReasonSourceUnavailable, ReasonSourceNotRead,
 		ReasonSourceRead, ReasonStaleSample, ReasonUnknownMonitor, ReasonClaimedByOther, ReasonNoConflict,
 		ReasonUnconstrained, ReasonInvalidSelector, ReasonDryRun, ReasonScaledOnMemory, ReasonFixedHeap,
+		ReasonGuaranteeKept, ReasonGuaranteeNotKept, ReasonAgentMissing, ReasonAgentsUnavailable, ReasonAgentsOff,
+		ReasonAgentsNotUsed,
 	}
 }

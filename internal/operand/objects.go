@@ -1,0 +1,133 @@
+package operand
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// farewell is how often it is looked whether the last agents are gone.
+const farewell = 2 * time.Second
+
+// applied are the states of objects that were applied, by their kinds. One that is as it was left needs no further write.
+type applied map[string]state
+
+type state struct {
+	uid        types.UID
+	generation int64
+	owner      types.UID
+}
+
+// apply brings the agents' objects to what they should be: first what confines agents, then agents.
+func (k *Keeper) apply(ctx context.Context, seen client.Reader, home Home) error {
+	for _, o := range []client.Object{Policy(home.Namespace, home.PolicyOwner...), Binding(home.PolicyOwner...)} {
+		err := k.applyOne(ctx, seen, o)
+		if apierrors.IsForbidden(err) {
+			return &obstacle{remove: true, text: "the operator may not confine agents: " + err.Error()}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return k.applyOne(ctx, seen, DaemonSet(home, k.Settings))
+}
+
+// applyOne writes an object unless it is as it was last written. Whoever changes its spec raises its generation.
+func (k *Keeper) applyOne(ctx context.Context, seen client.Reader, want client.Object) error {
+	kind := want.GetObjectKind().GroupVersionKind().Kind
+	there, _ := want.DeepCopyObject().(client.Object)
+	err := seen.Get(ctx, client.ObjectKeyFromObject(want), there)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read %s %q: %w", kind, want.GetName(), err)
+	}
+	if err == nil && k.applied[kind].same(there, want) {
+		return nil
+	}
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(want)
+	if err != nil {
+		return fmt.Errorf("convert %s %q: %w", kind, want.GetName(), err)
+	}
+	delete(object, "status")
+	written := &unstructured.Unstructured{Object: object}
+	err = k.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(written), client.FieldOwner(FieldManager), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("apply %s %q: %w", kind, want.GetName(), err)
+	}
+	k.applied[kind] = state{uid: written.GetUID(), generation: written.GetGeneration(), owner: ownerOf(want)}
+	return nil
+}
+
+// same is true for an object that nobody has changed since, and that is to belong to whom it was given to. A cache may show an
+// earlier state for a moment.
+func (s state) same(there, want client.Object) bool {
+	return s.uid == there.GetUID() && s.generation >= there.GetGeneration() && s.owner == ownerOf(want) &&
+		(ownerOf(want) == "" || s.owner == ownerOf(there))
+}
+
+func ownerOf(o client.Object) types.UID {
+	for _, owner := range o.GetOwnerReferences() {
+		return owner.UID
+	}
+	return ""
+}
+
+// remove takes away the agents, and then what confined them.
+func (k *Keeper) remove(ctx context.Context) error {
+	if k.Namespace == "" {
+		return nil // nothing was made from outside of a Pod
+	}
+	if err := k.delete(ctx, DaemonSet(Home{Namespace: k.Namespace}, k.Settings)); err != nil {
+		return err
+	}
+	if err := k.agentsGone(ctx); err != nil {
+		return err
+	}
+	for _, o := range []client.Object{Binding(), Policy(k.Namespace)} {
+		if err := k.delete(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// agentsGone waits for the end of the last agent.
+func (k *Keeper) agentsGone(ctx context.Context) error {
+	for {
+		pods := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}}
+		err := k.client.List(ctx, pods, client.InNamespace(k.Namespace), client.MatchingLabels(labels()))
+		if err != nil || len(pods.Items) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(farewell):
+		}
+	}
+}
+
+// delete removes an object, if it is there and the operator's.
+func (k *Keeper) delete(ctx context.Context, o client.Object) error {
+	kind := o.GetObjectKind().GroupVersionKind().Kind
+	err := k.client.Get(ctx, client.ObjectKeyFromObject(o), o)
+	switch {
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+		return nil // who may not read it has not made it
+	case err != nil:
+		return fmt.Errorf("read %s %q: %w", kind, o.GetName(), err)
+	case o.GetLabels()[nameLabel] != operatorName:
+		return nil
+	}
+	if err := k.client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s %q: %w", kind, o.GetName(), err)
+	}
+	k.Log.Info("removed", "kind", kind, "name", o.GetName())
+	return nil
+}
