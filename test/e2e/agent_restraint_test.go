@@ -15,6 +15,7 @@ func TestAgentChangesNothingInADryRun(t *testing.T) {
 	pod := hog.Stays()
 	hog.Reaches(330)
 	monitor.Decided(hog, "Raise of memhog from 256Mi/384Mi to 512Mi/768Mi: AboveThreshold, dry run")
+	monitor.Says("FastPath=False/AgentsNotUsed", "DryRun")
 	s.theAgentHasLooked(100)
 	pod.AskedFor("256Mi/384Mi")
 	s.nothingWasResized(begin)

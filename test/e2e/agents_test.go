@@ -10,17 +10,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/test/install"
 )
-
-// fastPath is a condition of an AppMonitor.
-const fastPath = "FastPath"
 
 // agentAccount is the name by which the API server knows the agents.
 const agentAccount = "system:serviceaccount:memhog-operator-system:memhog-operator-agent"
@@ -124,20 +119,7 @@ func (s *story) theAgentKeepsItsGuarantee() *corev1.Pod {
 // IsOnTheFastPath waits until the AppMonitor says that agents keep their guarantee on the nodes of its Pods.
 func (m *monitor) IsOnTheFastPath() {
 	m.story.t.Helper()
-	m.story.awaits(fmt.Sprintf("AppMonitor %s is on the fast path", m.name), func(ctx context.Context) error {
-		now, err := m.get(ctx)
-		if err != nil {
-			return err
-		}
-		c := meta.FindStatusCondition(now.Status.Conditions, fastPath)
-		switch {
-		case c == nil:
-			return fmt.Errorf("there is no condition %s", fastPath)
-		case c.Status != metav1.ConditionTrue:
-			return fmt.Errorf("it says %s=%s/%s: %s", c.Type, c.Status, c.Reason, c.Message)
-		}
-		return nil
-	})
+	m.Says("FastPath=True/GuaranteeKept")
 }
 
 // resizes counts what became of the patches of pods/resize by an account in the story's namespace, by Pod.

@@ -65,7 +65,7 @@ func (s *stage) tellOfFastPath(ctx context.Context, facts chan<- fact) {
 	key := client.ObjectKey{Namespace: namespace, Name: s.monitor.object.GetName()}
 	err := wait.PollUntilContextCancel(ctx, time.Second/4, true, func(ctx context.Context) (bool, error) {
 		err := s.client.Get(ctx, key, monitor)
-		return meta.IsStatusConditionTrue(monitor.Status.Conditions, "FastPath") && monitor.Status.Pods > 0, err
+		return meta.IsStatusConditionTrue(monitor.Status.Conditions, v1.ConditionFastPath) && monitor.Status.Pods > 0, err
 	})
 	if err != nil {
 		return
