@@ -28,7 +28,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	s := tell(t)
 	first := env.bundle.Version
 	catalog := s.catalog("catalog")
-	home, team := s.namespace("memhog-operator-system"), s.namespace("team")
+	home, team := s.openNamespace("memhog-operator-system"), s.namespace("team")
 	before := s.objects(t.Context())
 
 	s.group(home)
@@ -49,6 +49,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	installed.IsInstalled("9.0.1")
 	s.isGiven(rolled, "768Mi")
 	s.rolledOutOnce(rolled, "768Mi")
+	s.hasAgents(home)
 	same := s.hasInPlace(grown, "768Mi")
 	s.hasLearned(grown, `{"memhog":{"request":"512Mi","limit":"768Mi"}}`)
 	installed.SaysUpgradeable("9.0.1", freeToUpgrade)
@@ -89,6 +90,26 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	// Nothing is left that could keep a Pod from being created; nor is there anybody who gives it what was learned.
 	s.bornWith(second, "384Mi")
 	s.hasLearned(second, `{"memhog":{"request":"512Mi","limit":"768Mi"}}`)
+}
+
+// hasAgents waits until the only node has an agent of the operator's version, which no bundle can bring along.
+func (s *story) hasAgents(namespace string) {
+	s.t.Helper()
+	s.awaits("an agent keeps its guarantee", func(ctx context.Context) error {
+		var pods corev1.PodList
+		err := env.client.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{"app.kubernetes.io/component": "agent"})
+		if err != nil {
+			return err
+		}
+		for i := range pods.Items {
+			for _, c := range pods.Items[i].Status.Conditions {
+				if c.Type == v1.AgentKeepsGuarantee && c.Status == corev1.ConditionTrue {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("of %d agents none does", len(pods.Items))
+	})
 }
 
 // bornWith deletes the Deployment's Pod, and checks that the next one is created with a limit.
@@ -234,10 +255,12 @@ func (s *story) objects(ctx context.Context) map[string]bool {
 	found := map[string]bool{}
 	for _, kind := range []string{
 		"v1/Service", "v1/ServiceAccount", "v1/ConfigMap", "v1/Secret", "apps/v1/Deployment", "apps/v1/ReplicaSet",
+		"apps/v1/DaemonSet", "v1/Pod",
 		"rbac.authorization.k8s.io/v1/Role", "rbac.authorization.k8s.io/v1/RoleBinding",
 		"rbac.authorization.k8s.io/v1/ClusterRole", "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
 		"networking.k8s.io/v1/NetworkPolicy", "coordination.k8s.io/v1/Lease",
 		"admissionregistration.k8s.io/v1/MutatingWebhookConfiguration",
+		"admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding",
 		"operators.coreos.com/v2/OperatorCondition", "operators.coreos.com/v1alpha1/InstallPlan",
 		"operators.coreos.com/v1alpha1/ClusterServiceVersion", "operators.coreos.com/v1alpha1/Subscription",
 	} {

@@ -54,6 +54,13 @@ func (s *story) namespace(name string) string {
 	return name
 }
 
+// openNamespace is one that allows what agents need, and nothing else of the operator does: a folder of their node.
+func (s *story) openNamespace(name string) string {
+	s.t.Helper()
+	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	return name
+}
+
 // create makes an object, which goes with the story.
 func (s *story) create(o client.Object) {
 	s.t.Helper()
