@@ -143,12 +143,12 @@ func TestGrowthThatGoesOnDoesNotWaitForTheCooldown(t *testing.T) {
 	w.later(50 * time.Millisecond)
 	w.actuate(pod)
 	w.later(50 * time.Millisecond)
-	memory.used = 580 * mebibyte
-	w.later(100 * time.Millisecond)
-	w.wants(pod, "512Mi/768Mi") // within the cooldown, with time left
-	for range 70 {
+	for memory.used < 760*mebibyte && w.asked == 1 {
 		memory.used += rate / 100
 		w.later(shortest)
+		if memory.used < 700*mebibyte {
+			w.wants(pod, "512Mi/768Mi") // within the cooldown, with time left
+		}
 	}
 	w.wants(pod, "1Gi/1536Mi")
 }
@@ -202,7 +202,9 @@ func TestSlowResizesBreakTheGuarantee(t *testing.T) {
 		t.Fatalf("told %+v, want %s", last, ReasonTooSlow)
 	}
 	w.actuate(pod)
-	w.later(measuredFade + trusted + time.Second)
+	w.later(time.Second)
+	w.clock.Step(measuredFade)
+	w.later(2*latenessSpan + trusted + time.Second)
 	if last := w.told[len(w.told)-1]; last.Reason != ReasonKeepsGuarantee {
 		t.Errorf("told %+v long after, want that the guarantee is kept", last)
 	}
