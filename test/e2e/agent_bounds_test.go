@@ -116,7 +116,7 @@ func (s *story) theAgentHasLooked(times float64) {
 	s.t.Helper()
 	first, known := 0.0, false
 	s.awaits(fmt.Sprintf("the agent has looked %v times", times), func(ctx context.Context) error {
-		agent, err := guaranteed(ctx)
+		agent, _, err := acting(ctx)
 		if err != nil {
 			return err
 		}

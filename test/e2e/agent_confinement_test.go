@@ -27,7 +27,7 @@ func TestAgentsTokenIsOfLittleUseToAThief(t *testing.T) {
 	s := prepareWithAgents(t)
 	s.alone()
 	back := s.theControllerIsAway() // it would put right what the thief does
-	agent := s.theAgentKeepsItsGuarantee()
+	agent := s.theAgentActs()
 	stolen := s.agentsToken(agent)
 
 	here := s.podOn(agent.Spec.NodeName, "here", true)

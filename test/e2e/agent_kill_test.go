@@ -20,12 +20,12 @@ func TestAgentThatIsKilledAgainAndAgainLosesAndRepeatsNothing(t *testing.T) {
 	}
 	for i := range kills {
 		// From the moment that it begins to act on, somewhere in its work.
-		agent := s.theAgentKeepsItsGuarantee()
+		agent := s.theAgentActs()
 		s.after(time.Duration(rand.Int64N(int64(5 * time.Second))))
 		t.Logf("%5.1f s: kill %d", time.Since(begin).Seconds(), i+1)
 		s.kill(agent)
 	}
-	s.theAgentKeepsItsGuarantee()
+	s.theAgentActs()
 
 	for _, hog := range hogs {
 		pod := hog.Stays().BecomesSized("1Gi/1536Mi")
