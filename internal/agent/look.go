@@ -30,6 +30,7 @@ func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
 			a.Log.Error(err, "reading a control group failed", "pod", c.pod.Name, "container", c.container)
 		}
 		// Killed, perhaps, because a resize took too long: what it took by now says something of the next one.
+		a.assess(now)
 		a.latency.end(c, now)
 		c.lose()
 		a.queue.schedule(c, now.Add(longest))
@@ -105,6 +106,9 @@ func (a *Agent) decide(ctx context.Context, c *container, sample scaling.Sample,
 		d = scaling.Decide(policy, o, now)
 	}
 	c.held = ""
+	if d.Action != scaling.Raise && c.target == 0 {
+		a.latency.drop(c) // somebody else has given it enough
+	}
 	switch {
 	case d.Action == scaling.Raise:
 		a.ask(ctx, c, raise{decision: d, from: o.Size, sample: sample}, now)

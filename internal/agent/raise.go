@@ -62,7 +62,6 @@ func (a *Agent) answered(got answer) {
 	case errors.Is(got.err, workload.ErrChanged), apierrors.IsNotFound(got.err) && refusal == workload.NotRefused:
 		// Somebody was faster; the cache will tell in a moment.
 		a.count(resultChanged)
-		a.latency.drop(c)
 		c.retryAt = now.Add(firstRetry)
 	case refusal != workload.NotRefused:
 		a.count(resultRefused)
