@@ -37,6 +37,7 @@ func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
 		return
 	}
 	c.history.Add(sample, 0)
+	c.measure(sample)
 	a.arrived(c, now)
 	if !c.asking && !now.Before(c.retryAt) {
 		a.decide(ctx, c, sample, now)
@@ -56,7 +57,7 @@ func (a *Agent) find(c *container) bool {
 		}
 		return false
 	}
-	c.group, c.history = opened, scaling.History{}
+	c.group, c.history, c.last = opened, scaling.History{}, scaling.Sample{}
 	return true
 }
 
@@ -140,7 +141,7 @@ func (a *Agent) bounds(ctx context.Context, c *container) scaling.Bounds {
 
 // next is the time until the container has to be looked at again.
 func (a *Agent) next(c *container, sample scaling.Sample, now time.Time) time.Duration {
-	wait := schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.known.Rate, a.actuation(now))
+	wait := schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.rate(), a.actuation(now))
 	switch {
 	case c.target > 0 || c.asking:
 		return shortest // to see how long it takes
