@@ -16,7 +16,7 @@ import (
 
 // look reads what a container uses, raises it when it has to be, and sets when to look again.
 func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
-	if c.group == nil && !a.find(c) {
+	if c.known.Size.Limit <= 0 || c.group == nil && !a.find(c) {
 		a.queue.schedule(c, now.Add(longest))
 		return
 	}

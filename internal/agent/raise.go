@@ -36,15 +36,14 @@ func (a *Agent) ask(ctx context.Context, c *container, r raise, now time.Time) {
 	a.latency.begin(c, now)
 	pod := c.pod
 	go func() {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		patient, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		resized, err := workload.ResizePod(ctx, a.Client, pod, workload.AgentFieldManager, []workload.Resize{
+		resized, err := workload.ResizePod(patient, a.Client, pod, workload.AgentFieldManager, []workload.Resize{
 			{Container: c.container, Size: workload.Size(r.decision.Target)},
 		})
 		select {
 		case a.answers <- answer{container: c, raise: r, pod: resized, err: err}:
 		case <-ctx.Done():
-			// Only when the agent ends: answers are taken long before there is no patience left.
 		}
 	}()
 }
