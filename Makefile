@@ -142,15 +142,17 @@ test: ## Run the unit, property and API-server integration tests. Needs no root.
 	go -C test test -short $(TESTFLAGS) $$(go -C test list ./... | grep -v '/e2e$$')
 
 .PHONY: e2e
-e2e: ## Run the end-to-end tests on a real cluster: one of their own (needs root), or that of KUBECONFIG.
+e2e: ## Run the end-to-end tests on virtual machines and a real cluster: one of their own (needs root), or that of KUBECONFIG.
 	@if [ "$$(id -u)" != 0 ] && [ -z "$$KUBECONFIG" ]; then
 		echo "make e2e: a cluster of its own needs root; set KUBECONFIG to use another" >&2
 		exit 1
 	fi
 	set -x
+	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./vm
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./cluster
-	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) -skip=^TestWithoutResize ./e2e
+	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) -skip='^Test(WithoutResize|Agent)' ./e2e
 	if [ -z "$$KUBECONFIG" ]; then
+		MEMHOG_E2E_AGENTS=1 go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) -run=^TestAgent ./e2e
 		MEMHOG_E2E_WITHOUT_RESIZE=1 go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) -run=^TestWithoutResize ./e2e
 	fi
 
@@ -162,8 +164,16 @@ replay: ## Replay memory traces through the operator's decisions, and write the 
 bench-resize: ## Measure how long resizes in place take, on a real cluster (needs root), and write it into docs/in-place.md.
 	@go -C test run ./cmd/bench --docs ../docs resize
 
+.PHONY: bench-fill
+bench-fill: ## Measure which growth each source of samples survives, agents first (two hours, needs root), and write it into docs/agent.md.
+	@go -C test run ./cmd/bench --docs ../docs fill
+
+.PHONY: bench-agent
+bench-agent: ## Measure what an agent takes of its node, on a real cluster (needs root), and write it into docs/agent.md.
+	@go -C test run ./cmd/bench --docs ../docs agent
+
 .PHONY: demo
-demo: ## Watch a container being rescued on a real cluster. STRATEGY=Rollout: not in place; METRICS=prometheus; KEEP=1: leave the cluster up.
+demo: ## Watch a container being rescued on a real cluster. RATE=512: MiB a second; AGENT=off; STRATEGY=Rollout: not in place; METRICS=prometheus; KEEP=1: leave the cluster up.
 	@echo "compiling the demo: a minute or two at first"
 	go -C test run ./cmd/demo
 

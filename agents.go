@@ -29,6 +29,12 @@ const olmVersionEnv = "OPERATOR_CONDITION_NAME"
 // everyTaint is the default for --agent-tolerations: a node that takes no other Pods may still have some that grow.
 const everyTaint = "*"
 
+// The rate of --guaranteed-fill-rate, which operator and agents have both.
+const (
+	usualFill     = "256Mi"
+	fillRateUsage = "memory a second that a container may fill without being OOM-killed before an agent has given it more, 1Mi to 64Gi"
+)
+
 var (
 	slowestFill = resource.MustParse("1Mi")
 	fastestFill = resource.MustParse("64Gi")
@@ -53,8 +59,7 @@ func (o *agentOptions) bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.tolerations, "agent-tolerations", everyTaint,
 		"taints that agents tolerate, separated by commas, as in key=value:NoSchedule, key:NoExecute or key; "+everyTaint+
 			" for all, empty for none")
-	flags.StringVar(&o.fillRate, "guaranteed-fill-rate", "256Mi",
-		"memory a second that a container may fill without being OOM-killed before an agent has given it more, 1Mi to 64Gi")
+	flags.StringVar(&o.fillRate, "guaranteed-fill-rate", usualFill, fillRateUsage)
 }
 
 // settings are the options as they are meant, for the namespaces that the operator watches.
@@ -71,11 +76,8 @@ func (o agentOptions) settings(namespaces, logFlags []string) (operand.Settings,
 	if s.Tolerations, err = tolerationsOf(o.tolerations); err != nil {
 		return s, fmt.Errorf("--agent-tolerations %q: %w", o.tolerations, err)
 	}
-	s.FillRate, err = resource.ParseQuantity(o.fillRate)
-	if err != nil || s.FillRate.Cmp(slowestFill) < 0 || s.FillRate.Cmp(fastestFill) > 0 {
-		return s, fmt.Errorf("--guaranteed-fill-rate %q: want %s to %s", o.fillRate, &slowestFill, &fastestFill)
-	}
-	return s, nil
+	s.FillRate, err = parseFillRate(o.fillRate)
+	return s, err
 }
 
 // tolerationsOf reads taints as kubectl writes them.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubedemo/memhog-operator/controllers"
 	"github.com/kubedemo/memhog-operator/internal/usage"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // version is set by the linker.
@@ -25,14 +26,24 @@ var version = "dev"
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == agentRole {
+		o, err := parseNodeAgentOptions(flag.CommandLine, os.Args[2:], os.Getenv)
+		start(err, &o.log, func() error { return runAgent(o) })
+		return
+	}
 	o, err := parseOptions(flag.CommandLine, os.Args[1:], os.Getenv)
+	start(err, &o.log, func() error { return run(o) })
+}
+
+// start runs a role, unless its options could not be read, and ends the process when it fails.
+func start(err error, log *zap.Options, role func() error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "memhog-operator:", err)
 		os.Exit(2)
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
-	if err := run(o); err != nil {
-		ctrl.Log.Error(err, "operator stopped")
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(log)))
+	if err := role(); err != nil {
+		ctrl.Log.Error(err, "stopped")
 		os.Exit(1)
 	}
 }
@@ -76,7 +87,7 @@ func run(o options) error {
 		Clock:        clock.RealClock{},
 		MaxSampleAge: o.maxSampleAge,
 		Tick:         o.sampleInterval,
-		Server:       &controllers.Server{Discovery: server, Clock: clock.RealClock{}},
+		Server:       &workload.Discoverer{Discovery: server, Clock: clock.RealClock{}},
 		Namespaces:   o.namespaces,
 		Agents:       agents.Status,
 		AgentChanges: agents.Changes(),

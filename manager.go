@@ -28,20 +28,11 @@ const leaseName = "memhog-operator.kubedemo.com"
 const cachePatience = 200 * time.Millisecond
 
 func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1.AddToScheme(scheme))
 	stop := 10 * time.Second // less than the 30 s after which the kubelet kills
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme,
-		Cache:  controllers.CacheOptions(o.namespaces),
-		Metrics: metricsserver.Options{
-			BindAddress:    o.metricsAddr,
-			SecureServing:  true,
-			CertDir:        o.metricsCertDir,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
-			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
-		},
+		Scheme:                        newScheme(),
+		Cache:                         controllers.CacheOptions(o.namespaces),
+		Metrics:                       metricsOptions(o.metricsAddr, o.metricsCertDir),
 		HealthProbeBindAddress:        o.probeAddr,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              leaseName,
@@ -58,6 +49,25 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("add the readiness probe: %w", err)
 	}
 	return mgr, nil
+}
+
+// newScheme knows the kinds of Kubernetes, and our own.
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1.AddToScheme(scheme))
+	return scheme
+}
+
+// metricsOptions serve metrics over TLS to whom the cluster allows to read them.
+func metricsOptions(addr, certDir string) metricsserver.Options {
+	return metricsserver.Options{
+		BindAddress:    addr,
+		SecureServing:  true,
+		CertDir:        certDir,
+		FilterProvider: filters.WithAuthenticationAndAuthorization,
+		TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
+	}
 }
 
 // cachesRead is ready once all that is watched has been read: an operator that may not list Deployments, say, must not

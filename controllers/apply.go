@@ -12,6 +12,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
@@ -59,6 +60,7 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 		}
 	}
 	r.resizeAll(ctx, page, raises, &done) // need does not wait for what is recorded
+	r.tellAgents(ctx, monitor, page, o, &done)
 	unrecorded := r.remember(ctx, page, memos, &done)
 	// What is lowered is recorded before: what all Pods are to have would raise it again.
 	r.resizeAll(ctx, page, slices.DeleteFunc(others, func(d decision) bool {
@@ -117,7 +119,7 @@ func (r *AppMonitorReconciler) resize(ctx context.Context, page *page, group []d
 		resizes = append(resizes, workload.Resize{Container: d.name, Size: workload.Size(d.Target)})
 		more += d.Target.Request - d.observed.Size.Request
 	}
-	err := workload.ResizePod(ctx, r.Client, pod, workload.FieldManager, resizes)
+	_, err := workload.ResizePod(ctx, r.Client, pod, workload.FieldManager, resizes)
 	refusal := workload.RefusalOf(err)
 	switch {
 	case errors.Is(err, workload.ErrChanged), apierrors.IsNotFound(err) && refusal == workload.NotRefused:
@@ -133,8 +135,8 @@ func (r *AppMonitorReconciler) resize(ctx context.Context, page *page, group []d
 			return
 		}
 		for _, d := range group {
-			d.resizing.refuse(d.Target, answers[refusal], now)
-			d.Decision = scaling.Decision{Action: scaling.Hold, Reason: answers[refusal], Target: d.observed.Size}
+			d.resizing.refused.Note(d.Target, policies.Answers[refusal], now)
+			d.Decision = scaling.Decision{Action: scaling.Hold, Reason: policies.Answers[refusal], Target: d.observed.Size}
 			done.refused = append(done.refused, d)
 		}
 	case err != nil:
@@ -147,15 +149,6 @@ func (r *AppMonitorReconciler) resize(ctx context.Context, page *page, group []d
 			done.asked = append(done.asked, d)
 		}
 	}
-}
-
-// answers are what the API server's refusals are called.
-var answers = map[workload.Refusal]scaling.Reason{
-	workload.RefusedByQuota:      scaling.ReasonQuotaExceeded,
-	workload.RefusedByLimitRange: scaling.ReasonAtLimitRange,
-	workload.RefusedByNode:       scaling.ReasonNodeFull,
-	workload.RefusedForGood:      scaling.ReasonResizeInfeasible,
-	workload.RefusedAltogether:   scaling.ReasonInPlaceUnavailable,
 }
 
 // fail notes that a change was not accepted for a reason that is no decision of anybody's.

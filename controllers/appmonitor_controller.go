@@ -18,6 +18,7 @@ import (
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/operand"
 	"github.com/kubedemo/memhog-operator/internal/usage"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // Samples is what a reconcile needs to know of memory use; usage.Sampler provides it.
@@ -40,7 +41,7 @@ type AppMonitorReconciler struct {
 	// Tick is the time between two readings of memory use.
 	Tick time.Duration
 	// Server knows what the API server can; nothing is resized in place without.
-	Server *Server
+	Server *workload.Discoverer
 	// Namespaces that the operator sees; all when there are none, and then it knows what nodes have left.
 	Namespaces []string
 	// Agents are how the node agents stand; nil when nobody keeps any.

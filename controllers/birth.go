@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
@@ -26,11 +27,11 @@ const (
 // so nothing that keeps a running Pod from it is overlooked: pauses, dry runs, ceilings, LimitRanges, quotas, and what nodes
 // have left. A Pod is never made so large that it, or another of its workload's, would not be created.
 func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (map[string]workload.Size, error) {
-	if !annotated(pod) || len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, pod.Namespace) {
+	if !policies.Annotated(pod) || len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, pod.Namespace) {
 		return nil, nil
 	}
 	monitor, err := r.monitorOf(ctx, pod)
-	if err != nil || monitor == nil || !enlarges(monitor) || paused(pod) {
+	if err != nil || monitor == nil || !enlarges(monitor) || policies.Paused(pod) {
 		return nil, err
 	}
 	if able, err := r.lowers(ctx); err != nil || !able {
@@ -42,7 +43,7 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 	}
 	o := owner{Workload: w}
 	o.follow(nil, r.Clock.Now())
-	if o.isPod() || paused(o.Object) {
+	if o.isPod() || policies.Paused(o.Object) {
 		return nil, nil
 	}
 	learned := func(c corev1.Container) bool { return o.learned(c.Name).Limit > workload.SizeOf(c.Resources).Limit }
@@ -60,7 +61,7 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 func (r *AppMonitorReconciler) sizesAtBirth(m *v1.AppMonitor, o owner, room *room, declared *corev1.Pod) map[string]workload.Size {
 	pod, sizes := declared.DeepCopy(), map[string]workload.Size{}
 	for _, c := range workload.Containers(&pod.Spec) {
-		d := scaling.Decide(r.policyOf(m, c.Name), scaling.Observation{
+		d := scaling.Decide(policies.Of(m, c.Name, r.MaxSampleAge), scaling.Observation{
 			Size: scaling.Memory(workload.SizeOf(c.Resources)), Durable: scaling.Memory(o.learned(c.Name)),
 			Way: scaling.Way{Means: scaling.InPlace, Bounds: room.atBirth(o.Workload, declared, pod, c.Name)},
 		}, r.Clock.Now())
@@ -75,7 +76,7 @@ func (r *AppMonitorReconciler) sizesAtBirth(m *v1.AppMonitor, o owner, room *roo
 
 // enlarges is true for an AppMonitor that lets Pods be larger than their templates say.
 func enlarges(m *v1.AppMonitor) bool {
-	return m.Spec.ModeOrDefault() != v1.ModeDryRun && m.Spec.StrategyOrDefault() != v1.StrategyRollout && !paused(m)
+	return m.Spec.ModeOrDefault() != v1.ModeDryRun && m.Spec.StrategyOrDefault() != v1.StrategyRollout && !policies.Paused(m)
 }
 
 // lowers is true where the API server lets Pods be made smaller.
@@ -107,8 +108,8 @@ func (r *AppMonitorReconciler) monitorOf(ctx context.Context, pod *corev1.Pod) (
 	if err := r.Client.List(ctx, monitors, client.InNamespace(pod.Namespace)); err != nil {
 		return nil, fmt.Errorf("list AppMonitors of namespace %q: %w", pod.Namespace, err)
 	}
-	candidates, _ := candidatesOf(monitors.Items)
-	name := ownerOf(pod, candidates)
+	candidates, _ := policies.Candidates(monitors.Items)
+	name := policies.OwnerOf(pod, candidates)
 	for _, c := range candidates {
 		if c.Name == name {
 			return c.AppMonitor, nil

@@ -2,17 +2,16 @@ package controllers
 
 import (
 	"context"
-	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
+	"github.com/kubedemo/memhog-operator/internal/trim"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -27,17 +26,17 @@ func CacheOptions(namespaces []string) cache.Options {
 	o := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&v1.AppMonitor{}:                         {Transform: nameKind},
-			&corev1.Pod{}:                            {Transform: stripPod},
-			&corev1.Node{}:                           {Transform: stripNode},
-			&appsv1.Deployment{}:                     {Transform: stripDeployment},
-			&appsv1.StatefulSet{}:                    {Transform: stripStatefulSet},
-			&appsv1.DaemonSet{}:                      {Transform: stripDaemonSet},
-			&autoscalingv2.HorizontalPodAutoscaler{}: {Transform: stripScaler},
+			&v1.AppMonitor{}:                         {Transform: trim.Monitor},
+			&corev1.Pod{}:                            {Transform: trim.Pod},
+			&corev1.Node{}:                           {Transform: trim.Node},
+			&appsv1.Deployment{}:                     {Transform: trim.Deployment},
+			&appsv1.StatefulSet{}:                    {Transform: trim.StatefulSet},
+			&appsv1.DaemonSet{}:                      {Transform: trim.DaemonSet},
+			&autoscalingv2.HorizontalPodAutoscaler{}: {Transform: trim.Scaler},
 		},
 	}
 	for _, kind := range workload.MetadataOnly() {
-		o.ByObject[kind] = cache.ByObject{Transform: stripMetadata}
+		o.ByObject[kind] = cache.ByObject{Transform: trim.Metadata}
 	}
 	for _, n := range namespaces {
 		if o.DefaultNamespaces == nil {
@@ -51,217 +50,9 @@ func CacheOptions(namespaces []string) cache.Options {
 // IndexPods adds the index that the reconciler lists Pods by.
 func IndexPods(ctx context.Context, indexer client.FieldIndexer) error {
 	return indexer.IndexField(ctx, &corev1.Pod{}, annotatedIndex, func(o client.Object) []string {
-		if !annotated(o) {
+		if !policies.Annotated(o) {
 			return nil
 		}
 		return []string{annotatedValue}
 	})
-}
-
-func annotated(o client.Object) bool {
-	value := o.GetAnnotations()[v1.MonitorAnnotation]
-	return value != "" && value != "false"
-}
-
-// nameKind puts back the kind that decoding takes from typed objects: operator-lib labels its metric with it.
-func nameKind(o any) (any, error) {
-	if m, ok := o.(*v1.AppMonitor); ok {
-		m.SetGroupVersionKind(v1.GroupVersion.WithKind("AppMonitor"))
-		m.ManagedFields = nil
-	}
-	return o, nil
-}
-
-// stripPod keeps of a Pod what is read; of one that did not opt in, what it takes of its node.
-func stripPod(o any) (any, error) {
-	pod, ok := o.(*corev1.Pod)
-	if !ok {
-		return o, nil // the last state of a deleted object that was missed
-	}
-	if !annotated(pod) {
-		kept := &corev1.Pod{ObjectMeta: identity(pod.ObjectMeta)}
-		kept.Spec.NodeName, kept.Status.Phase = pod.Spec.NodeName, pod.Status.Phase
-		kept.Spec.Containers = reserving(workload.Requests(pod))
-		return kept, nil
-	}
-	kept := &corev1.Pod{ObjectMeta: identity(pod.ObjectMeta)}
-	kept.Annotations, kept.Labels = ours(pod.Annotations), pod.Labels
-	kept.OwnerReferences = pod.OwnerReferences
-	kept.ManagedFields = slices.DeleteFunc(pod.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
-		return !workload.IsResize(f)
-	})
-	kept.Spec.NodeName = pod.Spec.NodeName
-	kept.Spec.Containers = stripContainers(pod.Spec.Containers)
-	kept.Spec.InitContainers = stripContainers(pod.Spec.InitContainers)
-	kept.Spec.Overhead, kept.Spec.Resources = pod.Spec.Overhead, pod.Spec.Resources
-	kept.Status.Phase = pod.Status.Phase
-	kept.Status.HostIP = pod.Status.HostIP
-	kept.Status.Resources, kept.Status.AllocatedResources = pod.Status.Resources, pod.Status.AllocatedResources
-	kept.Status.ContainerStatuses = stripStatuses(pod.Status.ContainerStatuses)
-	kept.Status.InitContainerStatuses = stripStatuses(pod.Status.InitContainerStatuses)
-	for _, c := range pod.Status.Conditions {
-		switch c.Type {
-		case corev1.PodResizePending, corev1.PodResizeInProgress, corev1.PodReady, corev1.PodScheduled:
-			kept.Status.Conditions = append(kept.Status.Conditions, corev1.PodCondition{
-				Type: c.Type, Status: c.Status, Reason: c.Reason, ObservedGeneration: c.ObservedGeneration,
-				LastTransitionTime: c.LastTransitionTime,
-			})
-		}
-	}
-	return kept, nil
-}
-
-func stripStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
-	kept := make([]corev1.ContainerStatus, 0, len(statuses))
-	for _, s := range statuses {
-		kept = append(kept, corev1.ContainerStatus{
-			Name: s.Name, State: s.State, LastTerminationState: s.LastTerminationState, Resources: s.Resources,
-			AllocatedResources: s.AllocatedResources,
-		})
-	}
-	return kept
-}
-
-// stripDeployment keeps of a Deployment what is read: of its template the containers' sizes, and of its managed
-// fields our own.
-func stripDeployment(o any) (any, error) {
-	d, ok := o.(*appsv1.Deployment)
-	if !ok {
-		return o, nil
-	}
-	kept := &appsv1.Deployment{ObjectMeta: stripWorkload(d.ObjectMeta)}
-	kept.Spec.Replicas = d.Spec.Replicas
-	kept.Spec.Paused = d.Spec.Paused
-	kept.Spec.Strategy = d.Spec.Strategy
-	kept.Spec.Template.Spec = stripTemplate(d.Spec.Template.Spec)
-	kept.Status = d.Status
-	return kept, nil
-}
-
-func stripStatefulSet(o any) (any, error) {
-	s, ok := o.(*appsv1.StatefulSet)
-	if !ok {
-		return o, nil
-	}
-	kept := &appsv1.StatefulSet{ObjectMeta: stripWorkload(s.ObjectMeta)}
-	kept.Spec.Replicas, kept.Spec.UpdateStrategy = s.Spec.Replicas, s.Spec.UpdateStrategy
-	kept.Spec.Template.Spec = stripTemplate(s.Spec.Template.Spec)
-	kept.Status = s.Status
-	return kept, nil
-}
-
-func stripDaemonSet(o any) (any, error) {
-	d, ok := o.(*appsv1.DaemonSet)
-	if !ok {
-		return o, nil
-	}
-	kept := &appsv1.DaemonSet{ObjectMeta: stripWorkload(d.ObjectMeta)}
-	kept.Spec.UpdateStrategy = d.Spec.UpdateStrategy
-	kept.Spec.Template.Spec = stripTemplate(d.Spec.Template.Spec)
-	kept.Status = d.Status
-	return kept, nil
-}
-
-func stripWorkload(m metav1.ObjectMeta) metav1.ObjectMeta {
-	kept := identity(m)
-	kept.Annotations = ours(m.Annotations)
-	kept.ManagedFields = slices.DeleteFunc(m.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
-		return f.Manager != workload.FieldManager
-	})
-	return kept
-}
-
-func stripTemplate(pod corev1.PodSpec) corev1.PodSpec {
-	return corev1.PodSpec{
-		Containers: stripContainers(pod.Containers), InitContainers: stripContainers(pod.InitContainers), Resources: pod.Resources,
-	}
-}
-
-// stripMetadata keeps of what is read as metadata alone who owns it, and what is noted on it.
-func stripMetadata(o any) (any, error) {
-	m, ok := o.(*metav1.PartialObjectMetadata)
-	if !ok {
-		return o, nil
-	}
-	kept := &metav1.PartialObjectMetadata{TypeMeta: m.TypeMeta, ObjectMeta: identity(m.ObjectMeta)}
-	kept.OwnerReferences = m.OwnerReferences
-	kept.Annotations = ours(m.Annotations)
-	return kept, nil
-}
-
-// stripScaler keeps of an autoscaler what it scales, and by what.
-func stripScaler(o any) (any, error) {
-	h, ok := o.(*autoscalingv2.HorizontalPodAutoscaler)
-	if !ok {
-		return o, nil
-	}
-	kept := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: identity(h.ObjectMeta)}
-	kept.Spec.ScaleTargetRef, kept.Spec.Metrics = h.Spec.ScaleTargetRef, h.Spec.Metrics
-	return kept, nil
-}
-
-func identity(m metav1.ObjectMeta) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Name: m.Name, Namespace: m.Namespace, UID: m.UID, ResourceVersion: m.ResourceVersion, Generation: m.Generation,
-		CreationTimestamp: m.CreationTimestamp, DeletionTimestamp: m.DeletionTimestamp,
-	}
-}
-
-func ours(annotations map[string]string) map[string]string {
-	kept := map[string]string{}
-	for _, key := range []string{
-		v1.MonitorAnnotation, v1.PausedAnnotation, v1.RecordAnnotation, v1.DurableSizeAnnotation, workload.RevisionAnnotation,
-		corev1.MirrorPodAnnotationKey,
-	} {
-		if value, ok := annotations[key]; ok {
-			kept[key] = value
-		}
-	}
-	return kept
-}
-
-func stripContainers(containers []corev1.Container) []corev1.Container {
-	kept := make([]corev1.Container, 0, len(containers))
-	for _, c := range containers {
-		kept = append(kept, corev1.Container{
-			Name: c.Name, Resources: c.Resources, RestartPolicy: c.RestartPolicy, ResizePolicy: c.ResizePolicy, Args: heapOf(c),
-		})
-	}
-	return kept
-}
-
-// heapOf keeps of a container's arguments and variables the one that fixes its heap.
-func heapOf(c corev1.Container) []string {
-	if setting := fixedHeap(c); setting != "" {
-		return []string{setting}
-	}
-	return nil
-}
-
-// reserving is one container that stands for all that a Pod takes of its node.
-func reserving(bytes int64) []corev1.Container {
-	if bytes == 0 {
-		return nil
-	}
-	memory := corev1.ResourceList{corev1.ResourceMemory: *resource.NewQuantity(bytes, resource.BinarySI)}
-	return []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: memory}}}
-}
-
-// stripNode keeps of a node what a Pod needs to know that wants to run there.
-func stripNode(o any) (any, error) {
-	node, ok := o.(*corev1.Node)
-	if !ok {
-		return o, nil
-	}
-	kept := &corev1.Node{ObjectMeta: identity(node.ObjectMeta)}
-	kept.Spec.Unschedulable, kept.Spec.Taints = node.Spec.Unschedulable, node.Spec.Taints
-	kept.Status.Allocatable = node.Status.Allocatable
-	kept.Status.NodeInfo.KubeletVersion = node.Status.NodeInfo.KubeletVersion
-	for _, c := range node.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			// Its heartbeat would make a change of every minute.
-			kept.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status}}
-		}
-	}
-	return kept, nil
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/usage"
 )
 
@@ -28,7 +29,7 @@ func conditions(monitor *v1.AppMonitor, o observation, page *page, now time.Time
 func ready(monitor *v1.AppMonitor, o observation, refused []*refusal) metav1.Condition {
 	c := metav1.Condition{Type: v1.ConditionReady, Status: metav1.ConditionFalse}
 	switch {
-	case paused(monitor):
+	case policies.Paused(monitor):
 		c.Reason = v1.ReasonPaused
 		c.Message = fmt.Sprintf("the annotation %s stops all action", v1.PausedAnnotation)
 	case o.misread != "":

@@ -7,13 +7,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/usage"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
-
-// oomKilled is the kubelet's reason for the end of a container that the kernel killed for want of memory.
-const oomKilled = string(scaling.ReasonOOMKilled)
 
 // container is one container of one Pod, and what it is decided upon.
 type container struct {
@@ -34,21 +32,21 @@ type container struct {
 
 // container observes one container of a running Pod.
 func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (container, error) {
-	seen := container{name: c.Name, pod: pod, owner: owner, policy: o.policyOf(o.monitor, c.Name), heap: fixedHeap(c)}
+	seen := container{name: c.Name, pod: pod, owner: owner, policy: policies.Of(o.monitor, c.Name, o.MaxSampleAge), heap: workload.FixedHeap(c)}
 	seen.resizing = o.page.resizes.of(seen.slot())
 	resizer, at, err := workload.ResizedBy(pod, c.Name)
 	if err != nil {
 		return container{}, err
 	}
-	if resizer == workload.OperatorResized {
-		seen.resizedAt = seen.resizing.resizedAt(at)
+	if resizer.Ours() {
+		seen.resizedAt = seen.resizing.resizedAt(at, resizer)
 	}
 	owner.Saw(c.Name)
 	sample := o.sampleOf(pod, c.Name)
 	seen.observed = scaling.Observation{
 		Size:        scaling.Memory(workload.SizeOf(c.Resources)),
 		Sample:      sample,
-		OOMKilledAt: oomKilledAt(pod, c.Name),
+		OOMKilledAt: workload.OOMKilledAt(pod, c.Name),
 		Paused:      o.paused(pod, owner),
 		Resize:      seen.resizing.follow(pod, c, sample, o.now),
 		Durable:     scaling.Memory(owner.learned(c.Name)),
@@ -58,7 +56,7 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 	if seen.observed.Means == scaling.InPlace && o.keepsUp(pod.Spec.NodeName) && o.monitor.Spec.ModeOrDefault() == v1.ModeEnforce {
 		seen.policy.Forecasts = false
 	}
-	if resizer != workload.OperatorResized && seen.observed.Resize.State != scaling.ResizeSettled {
+	if !resizer.Ours() && seen.observed.Resize.State != scaling.ResizeSettled {
 		seen.observed.RaisesOnly = true // what somebody else asked for is his to take back
 	}
 	seen.observeInPlace(resizer)
@@ -187,7 +185,7 @@ func (c *container) grown() (workload.Grown, bool) {
 }
 
 func (c *container) process() process {
-	return process{pod: c.pod.UID, container: c.name, started: startOf(c.pod, c.name)}
+	return process{pod: c.pod.UID, container: c.name, started: workload.StartOf(c.pod, c.name)}
 }
 
 func (c *container) slot() slot { return slot{pod: c.pod.UID, container: c.name} }
@@ -222,47 +220,11 @@ func (r *AppMonitorReconciler) sampleOf(pod *corev1.Pod, name string) scaling.Sa
 
 func (r *AppMonitorReconciler) sampleOfOne(pod *corev1.Pod, name string) scaling.Sample {
 	sample, ok := r.Samples.Newest(usage.Container{Namespace: pod.Namespace, Pod: pod.Name, Name: name})
-	started := startOf(pod, name)
+	started := workload.StartOf(pod, name)
 	if !ok || started.IsZero() || sample.Time.Before(started) {
 		return scaling.Sample{}
 	}
 	return scaling.Sample(sample)
-}
-
-// statusesOf are those that tell of a container: of a whole Pod, all.
-func statusesOf(pod *corev1.Pod, name string) []corev1.ContainerStatus {
-	if name == workload.WholePod {
-		return workload.Statuses(pod)
-	}
-	if s := workload.StatusOf(pod, name); s != nil {
-		return []corev1.ContainerStatus{*s}
-	}
-	return nil
-}
-
-// startOf returns when the container started, by its node's clock; zero when it does not run. A whole Pod started when the
-// last of its containers did.
-func startOf(pod *corev1.Pod, name string) time.Time {
-	var at time.Time
-	for _, s := range statusesOf(pod, name) {
-		if s.State.Running != nil && s.State.Running.StartedAt.After(at) {
-			at = s.State.Running.StartedAt.Time
-		}
-	}
-	return at
-}
-
-// oomKilledAt returns when the kernel last killed the container for want of memory, as far as its Pod remembers.
-func oomKilledAt(pod *corev1.Pod, name string) time.Time {
-	var at time.Time
-	for _, s := range statusesOf(pod, name) {
-		for _, end := range []*corev1.ContainerStateTerminated{s.LastTerminationState.Terminated, s.State.Terminated} {
-			if end != nil && end.Reason == oomKilled && end.FinishedAt.After(at) {
-				at = end.FinishedAt.Time
-			}
-		}
-	}
-	return at
 }
 
 // called is what a user calls the container.
@@ -275,6 +237,6 @@ func (c *container) called() string {
 
 // unread is true for a container that should have a good sample by now, and has not.
 func (r *AppMonitorReconciler) unread(c container) bool {
-	now, started := r.Clock.Now(), startOf(c.pod, c.name)
+	now, started := r.Clock.Now(), workload.StartOf(c.pod, c.name)
 	return !started.IsZero() && now.Sub(started) > r.MaxSampleAge && now.Sub(c.observed.Sample.Time) > r.MaxSampleAge
 }

@@ -236,7 +236,7 @@ func killed(pod *corev1.Pod, at time.Time) {
 	}
 	for i := range pod.Status.ContainerStatuses {
 		pod.Status.ContainerStatuses[i].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{
-			Reason: oomKilled, FinishedAt: metav1.NewTime(at),
+			Reason: "OOMKilled", FinishedAt: metav1.NewTime(at),
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // roomyNode is where Pods run that are resized in place: it takes no others, so that it bounds no rollout.
@@ -42,10 +43,10 @@ func newInPlaceWorld(t *testing.T) *world {
 }
 
 // server asks the real API server what it can.
-func (w *world) server() *Server {
+func (w *world) server() *workload.Discoverer {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	must(w.t, err)
-	return &Server{Discovery: client, Clock: w.clock}
+	return &workload.Discoverer{Discovery: client, Clock: w.clock}
 }
 
 // look reconciles, and lets kubelets do what Pods ask for.
@@ -190,4 +191,10 @@ func (w *world) autoscaler(deployment string, by corev1.ResourceName) string {
 func forbidden(pod string) error {
 	return apierrors.NewForbidden(corev1.Resource("pods"), pod,
 		errors.New(`User "x" cannot patch resource "pods/resize" in API group "" in the namespace "default"`))
+}
+
+// resizePod resizes a Pod of which nobody wants to know what became of it.
+func resizePod(ctx context.Context, c client.Client, pod *corev1.Pod, manager string, resizes []workload.Resize) error {
+	_, err := workload.ResizePod(ctx, c, pod, manager, resizes)
+	return err
 }

@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
-	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -112,8 +111,8 @@ func TestAStaleViewOfAPodOverwritesNothing(t *testing.T) {
 	to := func(limit int64) []workload.Resize {
 		return []workload.Resize{{Container: "memhog", Size: workload.Size{Request: limit / 2 * mi, Limit: limit * mi}}}
 	}
-	must(t, workload.ResizePod(t.Context(), live, pod, workload.FieldManager, to(1536)))
-	err := workload.ResizePod(t.Context(), live, old, workload.FieldManager, to(768))
+	must(t, resizePod(t.Context(), live, pod, workload.FieldManager, to(1536)))
+	err := resizePod(t.Context(), live, old, workload.FieldManager, to(768))
 	if err != workload.ErrChanged { //nolint:errorlint // it is not wrapped
 		t.Errorf("got %v, want %v", err, workload.ErrChanged)
 	}
@@ -181,12 +180,12 @@ func TestTheAPIServersRefusalsAreUnderstood(t *testing.T) {
 			// What admission knows of quotas and ranges is a cache, too.
 			for range 100 {
 				c := workload.Resize{Container: "memhog", Size: tt.size}
-				if err = workload.ResizePod(t.Context(), live, pod.DeepCopy(), "test", []workload.Resize{c}); err != nil {
+				if err = resizePod(t.Context(), live, pod.DeepCopy(), "test", []workload.Resize{c}); err != nil {
 					break
 				}
 				back := workload.Resize{Container: "memhog", Size: workload.Size{Request: 256 * mi, Limit: 384 * mi}}
 				must(t, live.Get(t.Context(), client.ObjectKeyFromObject(pod), pod))
-				must(t, workload.ResizePod(t.Context(), live, pod, "test", []workload.Resize{back}))
+				must(t, resizePod(t.Context(), live, pod, "test", []workload.Resize{back}))
 				must(t, live.Get(t.Context(), client.ObjectKeyFromObject(pod), pod))
 				time.Sleep(10 * time.Millisecond)
 			}
@@ -228,39 +227,6 @@ func TestAResizeThatFindsNoRoomIsWithdrawnAndHalved(t *testing.T) {
 	use()
 	w.reconcile("m")
 	w.wantPod(pod, "384Mi/576Mi")
-}
-
-func TestRoomThatIsThereAgainIsUsedAtOnce(t *testing.T) {
-	for _, tt := range []struct {
-		reason string
-		rooms  []int64
-		want   bool
-	}{
-		{"nothing is known of nodes", []int64{0, 0}, false},
-		{"at the first look nobody knows what there was", []int64{400}, false},
-		{"as much as before", []int64{400, 400}, false},
-		{"less than before", []int64{400, 300}, false},
-		{"more than before", []int64{400, 401}, true},
-		{"less, and then a little more", []int64{400, 300, 350}, false},
-		{"less, and then more than before", []int64{400, 300, 450}, true},
-	} {
-		z := &resizing{}
-		z.refuse(scaling.Memory{Limit: 768}, scaling.ReasonNodeFull, time.Unix(0, 0))
-		found := false
-		for _, room := range tt.rooms {
-			found = z.foundRoom(room)
-		}
-		way := &scaling.Way{}
-		z.obstructs(way, time.Unix(1, 0))
-		if found != tt.want || (way.RefusedFor == "") != tt.want {
-			t.Errorf("%s: found %t, still refused for %q", tt.reason, found, way.RefusedFor)
-		}
-	}
-	z := &resizing{}
-	z.refuse(scaling.Memory{Limit: 768}, scaling.ReasonQuotaExceeded, time.Unix(0, 0))
-	if z.foundRoom(1) || z.foundRoom(2) {
-		t.Error("what a quota refused a node was found to have")
-	}
 }
 
 func TestWhatANodeWillNeverGiveIsRolledOutInstead(t *testing.T) {
@@ -700,7 +666,7 @@ func TestSomebodyElsesResizeIsNotFought(t *testing.T) {
 	w.nextEvent()
 	mustContain(t, w.durable(d), "768Mi")
 	back := workload.Resize{Container: "memhog", Size: workload.Size{Request: 256 * mi, Limit: 384 * mi}}
-	must(t, workload.ResizePod(t.Context(), live, w.refreshed(pod), "vpa-updater", []workload.Resize{back}))
+	must(t, resizePod(t.Context(), live, w.refreshed(pod), "vpa-updater", []workload.Resize{back}))
 	w.actuate(pod)
 	var m *v1.AppMonitor
 	for i := range 5 {
@@ -877,31 +843,6 @@ func TestWhatIsScaledOnMemory(t *testing.T) {
 		h.Spec.Metrics = []autoscalingv2.MetricSpec{tt.metric}
 		if got := scalesOnMemory(h); got != tt.want {
 			t.Errorf("%s: %t", tt.reason, got)
-		}
-	}
-}
-
-func TestHeapsThatDoNotFollowTheLimit(t *testing.T) {
-	env := func(name, value string) corev1.Container {
-		return corev1.Container{Env: []corev1.EnvVar{{Name: "OTHER", Value: "x"}, {Name: name, Value: value}}}
-	}
-	for _, tt := range []struct {
-		c    corev1.Container
-		want string
-	}{
-		{corev1.Container{}, ""},
-		{corev1.Container{Args: []string{"-Xmx2g"}}, "-Xmx2g"},
-		{corev1.Container{Command: []string{"sh", "-c", "exec java -Xms1g -Xmx2g -jar x"}}, "-Xmx2g"},
-		{env("JAVA_TOOL_OPTIONS", "-XX:MaxHeapSize=1g -Dx=y"), "-XX:MaxHeapSize=1g"},
-		{env("JAVA_OPTS", "-XX:MaxRAMPercentage=75"), ""},
-		{env("NODE_OPTIONS", "--max-old-space-size=4096"), "--max-old-space-size=4096"},
-		{env("GOMEMLIMIT", "300MiB"), "GOMEMLIMIT=300MiB"},
-		{env("GOMEMLIMIT", "off"), ""},
-		{corev1.Container{Env: []corev1.EnvVar{{Name: "GOMEMLIMIT", ValueFrom: &corev1.EnvVarSource{}}}}, ""},
-	} {
-		kept := stripContainers([]corev1.Container{tt.c})[0]
-		if got := fixedHeap(tt.c); got != tt.want || fixedHeap(kept) != tt.want {
-			t.Errorf("%+v: %q, and from the cache %q, want %q", tt.c, got, fixedHeap(kept), tt.want)
 		}
 	}
 }

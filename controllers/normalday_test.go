@@ -179,7 +179,7 @@ func TestWhatSomebodyElseWaitsForIsNotTakenBack(t *testing.T) {
 	w.monitor("m", 75, 2)
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
 	more := workload.Resize{Container: "memhog", Size: workload.Size{Request: 1024 * mi, Limit: 2048 * mi}}
-	must(t, workload.ResizePod(t.Context(), live, w.refreshed(pod), "vpa-updater", []workload.Resize{more}))
+	must(t, resizePod(t.Context(), live, w.refreshed(pod), "vpa-updater", []workload.Resize{more}))
 	w.pends(pod, corev1.PodReasonInfeasible)
 	for range 3 {
 		w.clock.Step(time.Minute)
@@ -271,7 +271,7 @@ func TestWhileNobodyKnowsWhatTheAPIServerCanNothingIsRestarted(t *testing.T) {
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
 	w.uses(pod, "memhog", 300)
 	known, key := w.reconciler.Server, client.ObjectKey{Namespace: w.namespace, Name: "m"}
-	w.reconciler.Server = &Server{Discovery: mute{}, Clock: w.clock}
+	w.reconciler.Server = &workload.Discoverer{Discovery: mute{}, Clock: w.clock}
 	if _, err := w.reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: key}); err == nil {
 		t.Error("nobody hears of it")
 	}
@@ -378,7 +378,7 @@ func TestARaiseThatAnotherProcessMadeIsToldWithItsReason(t *testing.T) {
 			d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
 			tt.before(w, d, pod)
 			more := workload.Resize{Container: "memhog", Size: workload.Size{Request: 512 * mi, Limit: 768 * mi}}
-			must(t, workload.ResizePod(t.Context(), live, w.refreshed(pod), workload.FieldManager, []workload.Resize{more}))
+			must(t, resizePod(t.Context(), live, w.refreshed(pod), workload.FieldManager, []workload.Resize{more}))
 			w.actuate(pod)
 			w.uses(pod, "memhog", 10)
 			w.reconcile("m")

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/usage"
 	"github.com/kubedemo/memhog-operator/internal/workload"
@@ -118,7 +119,7 @@ func (o *observer) waiting(ctx context.Context, seen *observation) error {
 		}
 		for _, c := range workload.Containers(&pod.Spec) {
 			one := container{
-				name: c.Name, pod: pod, owner: owner, policy: o.policyOf(o.monitor, c.Name), record: owner.records[c.Name],
+				name: c.Name, pod: pod, owner: owner, policy: policies.Of(o.monitor, c.Name, o.MaxSampleAge), record: owner.records[c.Name],
 			}
 			owner.Saw(c.Name)
 			one.resizing = o.page.resizes.of(one.slot())
@@ -176,7 +177,7 @@ func unschedulable(pod *corev1.Pod) bool {
 }
 
 func (o *observer) paused(pod *corev1.Pod, owner owner) bool {
-	return paused(o.monitor) || paused(pod) || paused(owner.Object)
+	return policies.Paused(o.monitor) || policies.Paused(pod) || policies.Paused(owner.Object)
 }
 
 // pauseTogether keeps a workload of which one Pod is paused from being rolled out: that would replace the paused one, too.

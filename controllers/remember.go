@@ -10,6 +10,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
@@ -28,14 +29,14 @@ type memo struct {
 // at what Pods have, not at what was just decided: so they also learn of what was given before the operator was killed, or by
 // another process of it.
 func (r *AppMonitorReconciler) memos(monitor *v1.AppMonitor, page *page, o observation, d decided) []memo {
-	if paused(monitor) {
+	if policies.Paused(monitor) {
 		return nil
 	}
 	var memos []memo
 	now, shrunk, rolled := r.Clock.Now(), d.shrunk(), d.rolledOut()
 	for _, group := range byWorkload(o.containers) {
 		of := group[0].owner
-		m := memo{of: of, one: group[0], resting: paused(of.Object) || page.resting(of.GetUID(), now), records: maps.Clone(of.records)}
+		m := memo{of: of, one: group[0], resting: policies.Paused(of.Object) || page.resting(of.GetUID(), now), records: maps.Clone(of.records)}
 		for name, containers := range byName(group) {
 			record, at := learn(m.records[name], containers, now), containers[0].place()
 			if largest, lowered := shrunk[at]; lowered {

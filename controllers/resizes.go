@@ -11,19 +11,8 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
-const (
-	// refusedFades is for how long a size is not asked for again that a node had no room for, or a quota: room comes and goes.
-	// It doubles with each time in a row, up to mostRefused times: each try reserves the room that is not there for a moment.
-	refusedFades = 30 * time.Second
-	mostRefused  = 5
-
-	// infeasibleFades is for how long no resize in place is tried of a Pod that cannot be resized, as was said. What makes it so
-	// is how its node is set up.
-	infeasibleFades = time.Hour
-
-	// recoveryTime is how long after an OOM kill was answered in place another one counts as its repetition.
-	recoveryTime = 10 * time.Minute
-)
+// recoveryTime is how long after an OOM kill was answered in place another one counts as its repetition.
+const recoveryTime = 10 * time.Minute
 
 // slot is one container of one Pod.
 type slot struct {
@@ -52,14 +41,8 @@ type resizing struct {
 	withdrawn         bool
 	// grewAt is when the last raise was seen to have come true.
 	grewAt time.Time
-	// refused is a size that could not be had at refusedAt, and refusedFor why; a size of zero is any.
-	refused    scaling.Memory
-	refusedFor scaling.Reason
-	refusedAt  time.Time
-	refusals   int
-	// refusedRoom is the largest request that the node could have met then, by what is known of it; zero when it was not looked at
-	// since. More than that is room that was not there.
-	refusedRoom int64
+	// refused is what could not be had lately.
+	refused scaling.Refused
 	// rescue is the latest answer to an OOM kill.
 	rescue rescue
 }
@@ -119,10 +102,12 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	return scaling.Resize{}
 }
 
-// resizedAt is when the operator last resized the container for good, when its Pod says that the operator did so at some time. The
-// Pod has one time for all of its containers; and what was withdrawn is no change.
-func (z *resizing) resizedAt(pod time.Time) time.Time {
+// resizedAt is when the operator last resized the container for good, when its Pod says that the operator or an agent of it did so
+// at some time. The Pod has one time for all of its containers that either of them resized; and what was withdrawn is no change.
+func (z *resizing) resizedAt(pod time.Time, resizer workload.Resizer) time.Time {
 	switch {
+	case resizer == workload.AgentResized && !pod.Before(z.changedAt.Truncate(time.Second)):
+		return pod // since this process resized it, or withdrew what it had asked for
 	case z.withdrawn:
 		return z.before
 	case !z.changedAt.IsZero():
@@ -155,7 +140,7 @@ func (z *resizing) completed() *decision {
 	done := z.asked
 	z.asked, z.told = nil, z.has
 	if done.Action == scaling.Raise {
-		z.refusals = 0
+		z.refused.Given()
 	}
 	return done
 }
@@ -165,7 +150,7 @@ func (z *resizing) ask(d decision, now time.Time) {
 	switch {
 	case d.Action == scaling.Rollback:
 		if d.observed.Size.Limit > d.Target.Limit {
-			z.refuse(d.observed.Size, d.Reason, now) // a raise; what cannot be lowered may be raised all the same
+			z.refused.Note(d.observed.Size, d.Reason, now) // a raise; what cannot be lowered may be raised all the same
 		}
 		z.given, z.rescue = d.Target, rescue{}
 	case d.Action == scaling.Raise && d.Target.Limit > z.given.Limit, d.Action == scaling.Lower:
@@ -180,41 +165,6 @@ func (z *resizing) ask(d decision, now time.Time) {
 	z.withdrawn, z.changedAt = d.Action == scaling.Rollback, now
 	d.listed, d.askedAt = true, now
 	z.asked, z.state, z.since = &d, workload.ResizeInProgress, now
-}
-
-// refuse notes that a size cannot be had.
-func (z *resizing) refuse(size scaling.Memory, why scaling.Reason, now time.Time) {
-	z.refused, z.refusedFor, z.refusedAt, z.refusedRoom = size, why, now, 0
-	z.refusals++
-}
-
-// foundRoom forgets that a node had no room once it has more than it had then, and is true when it does.
-func (z *resizing) foundRoom(request int64) bool {
-	switch {
-	case z.refusedFor != scaling.ReasonNodeFull || request <= 0:
-		return false
-	case z.refusedRoom == 0:
-		z.refusedRoom = request
-		return false
-	case request <= z.refusedRoom:
-		return false
-	}
-	z.refused, z.refusedFor, z.refusals = scaling.Memory{}, "", 0
-	return true
-}
-
-// obstructs puts what was refused lately in the way.
-func (z *resizing) obstructs(way *scaling.Way, now time.Time) {
-	age := now.Sub(z.refusedAt)
-	switch {
-	case z.refusedFor == "":
-	case z.refusedFor == scaling.ReasonResizeInfeasible || z.refusedFor == scaling.ReasonInPlaceUnavailable:
-		if age < infeasibleFades {
-			way.Obstacle = z.refusedFor
-		}
-	case age < refusedFades<<min(max(0, z.refusals-1), mostRefused):
-		way.Refused, way.RefusedFor = z.refused, z.refusedFor
-	}
 }
 
 // unrecovered is true when the container was OOM-killed again after it was given more in place for that, and was never seen

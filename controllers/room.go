@@ -48,7 +48,7 @@ func (r *room) bound(ctx context.Context, c *container) error {
 		switch way.Means {
 		case scaling.InPlace, scaling.Restart:
 			way.Bounds = r.inPlace(c)
-			if c.resizing.foundRoom(way.Bounds.Node.Request) {
+			if c.resizing.refused.FoundRoom(way.Bounds.Node.Request) {
 				way.Refused, way.RefusedFor = scaling.Memory{}, ""
 			}
 		case scaling.Rollout:
@@ -229,13 +229,7 @@ func (r *AppMonitorReconciler) nodeRoom(ctx context.Context) (nodeRoom, error) {
 		if err := r.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
 			return nodeRoom{}, fmt.Errorf("list Pods: %w", err)
 		}
-		read.requested = map[string]int64{}
-		for i := range pods.Items {
-			pod := &pods.Items[i]
-			if pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-				read.requested[pod.Spec.NodeName] += workload.Requests(pod)
-			}
-		}
+		read.requested = workload.RequestedOf(pods.Items)
 	}
 	r.nodes = read
 	return read.copied(), nil

@@ -10,6 +10,7 @@ import (
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/usage"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // Scope returns what the sampler has to read: the namespaces that have an AppMonitor, and the nodes on which their
@@ -32,7 +33,7 @@ func Scope(reader client.Reader) func(context.Context) (usage.Scope, error) {
 			}
 			for i := range pods {
 				// The Pod knows its node's address, so that nodes themselves need not be read.
-				if pod := &pods[i]; running(pod) && pod.Status.HostIP != "" {
+				if pod := &pods[i]; workload.Running(pod) && pod.Status.HostIP != "" {
 					addresses[pod.Spec.NodeName] = pod.Status.HostIP
 				}
 			}

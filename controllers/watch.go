@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -48,7 +49,8 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 		WatchesRawSource(atEach(r, ticks)).
 		WatchesRawSource(atEach(r, r.AgentChanges))
 	for _, kind := range []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}} {
-		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, userMatters))
+		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(r.monitorsOf),
+			builder.WithPredicates(predicate.Or(unpaused, pausedNow), userMatters))
 	}
 	// These only to be in the cache, and there before anything is decided.
 	for _, kind := range []client.Object{
@@ -65,18 +67,26 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 // userMatters passes what users change, and not what controllers report.
 var userMatters = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 
+// pausedNow passes a pause when it begins: agents have to be told of it.
+var pausedNow = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	UpdateFunc:  func(e event.UpdateEvent) bool { return policies.Paused(e.ObjectNew) && !policies.Paused(e.ObjectOld) },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
 // podMatters passes what changes the number of Pods or their sizes, what kubelets say of resizes, and OOM kills. Everything
 // else, above all readiness, can wait for the next tick.
 var podMatters = predicate.Funcs{
-	CreateFunc: func(e event.CreateEvent) bool { return annotated(e.Object) },
-	DeleteFunc: func(e event.DeleteEvent) bool { return annotated(e.Object) },
+	CreateFunc: func(e event.CreateEvent) bool { return policies.Annotated(e.Object) },
+	DeleteFunc: func(e event.DeleteEvent) bool { return policies.Annotated(e.Object) },
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, _ := e.ObjectOld.(*corev1.Pod)
 		after, _ := e.ObjectNew.(*corev1.Pod)
-		if before == nil || after == nil || !annotated(before) && !annotated(after) {
+		if before == nil || after == nil || !policies.Annotated(before) && !policies.Annotated(after) {
 			return false
 		}
-		return running(before) != running(after) || !equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
+		return workload.Running(before) != workload.Running(after) || !equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
 			!equality.Semantic.DeepEqual(before.Spec, after.Spec) || oomKills(before) != oomKills(after) ||
 			resizeMoved(before, after)
 	},
@@ -99,7 +109,7 @@ func resizeMoved(before, after *corev1.Pod) bool {
 func oomKills(pod *corev1.Pod) time.Time {
 	var latest time.Time
 	for _, s := range workload.Statuses(pod) {
-		if at := oomKilledAt(pod, s.Name); at.After(latest) {
+		if at := workload.OOMKilledAt(pod, s.Name); at.After(latest) {
 			latest = at
 		}
 	}

@@ -47,7 +47,7 @@ func (o *observer) inPlace(c *container, spec corev1.Container) scaling.Way {
 	if workload.RestartsOnResize(spec) {
 		way.Means, way.Disruptive = scaling.Restart, true
 	}
-	c.resizing.obstructs(&way, o.now)
+	c.resizing.refused.Obstructs(&way, o.now)
 	switch {
 	case !can.Raise, c.pod.Spec.Resources != nil && !can.PodLevel:
 		way.Obstacle = scaling.ReasonInPlaceUnavailable

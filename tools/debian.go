@@ -71,8 +71,11 @@ type machine struct {
 	met  func(context.Context, Need) bool
 	root bool
 	apt  bool
-	run  func(ctx context.Context, name string, args ...string) ([]byte, error)
+	run  runner
 }
+
+// runner runs a program and returns what it prints.
+type runner func(ctx context.Context, name string, args ...string) ([]byte, error)
 
 // EnsureDebian sees to it that the needs are met: as root on a Debian it
 // installs the packages that are lacking, elsewhere its error says what to type.

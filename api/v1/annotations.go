@@ -20,4 +20,8 @@ const (
 	// RecordAnnotation holds, on a workload, what the operator changed of it. It is written by the operator; the value
 	// {} makes the operator start afresh.
 	RecordAnnotation = "app-monitor.kubedemo.com/record"
+
+	// WorkloadAnnotation holds, on a Pod, what the agent of its node has to know of the Pod's workload, of which it sees nothing
+	// else. It is written by the operator.
+	WorkloadAnnotation = "app-monitor.kubedemo.com/workload"
 )

@@ -49,7 +49,8 @@ type Decision struct {
 //
 // A raise is held when nothing can give another size (the obstacle), when somebody else put the last one back
 // (Overridden), while other replicas are replaced (RolloutInProgress; neither an OOM kill waits, nor what is resized in
-// place), within the cooldown (Cooldown; neither an OOM kill waits, nor a forecast that can be answered without a restart),
+// place), within the cooldown (Cooldown; neither an OOM kill waits, nor a forecast that can be answered without a restart, nor
+// what could be killed meanwhile at the rate that is promised to be survived),
 // when there were too many (GrowthBudgetExhausted), and when no useful step is left below a ceiling (AtMaximum,
 // AtLimitRange, QuotaExceeded, NodeFull). Where the gentlest way is refused for good, the next one is tried: in place, in
 // place and a part of it, by rollout.
@@ -120,7 +121,7 @@ func decideByUse(p Policy, o Observation, now time.Time) Decision {
 		need = max(need, o.Size.Limit)
 	}
 	if p.reached(o.Sample.Bytes, o.Size.Limit) {
-		return raise(p, o, now, need, ReasonAboveThreshold, runsOut && !o.Disruptive)
+		return raise(p, o, now, need, ReasonAboveThreshold, (runsOut || o.outruns(p.Cooldown, now)) && !o.Disruptive)
 	}
 	if runsOut {
 		return raise(p, o, now, need, ReasonForecastOOM, !o.Disruptive)
@@ -147,7 +148,10 @@ func goBack(o Observation) Decision {
 // for even more.
 func (o Observation) urgent(p Policy, now time.Time) bool {
 	underWay := o.Resize.State == ResizeInProgress || o.Resize.State == ResizeFailing
-	return !o.Disruptive && underWay && !o.Sample.stale(now, p.MaxSampleAge) && o.runsOut(p, now)
+	if o.Disruptive || !underWay || o.Sample.stale(now, p.MaxSampleAge) {
+		return false
+	}
+	return o.runsOut(p, now) || o.Rate > 0 && p.reached(o.Sample.Bytes, o.Size.Limit)
 }
 
 // raise asks for the size that the need in bytes is below the threshold of, as far as that can be had. What is urgent

@@ -161,3 +161,13 @@ func theilSen(samples []Sample) float64 {
 	slices.Sort(slopes[:n])
 	return slopes[(n-1)/2]
 }
+
+// Grows is true when the newest sample is the highest of those that are remembered, and more than the oldest of them: of a
+// container that is calm this is seldom so for long.
+func (h *History) Grows() bool {
+	if h == nil || h.count < 2 {
+		return true // nobody knows yet
+	}
+	newest := h.newest().Bytes
+	return newest >= highest(h.samples[:h.count]) && float64(newest) > float64(h.samples[0].Bytes)*newGround
+}

@@ -68,6 +68,10 @@ type Observation struct {
 	// Raises are the times of the workload's raises since use last levelled off, oldest first.
 	Raises []time.Time
 
+	// Rate is how fast use may grow from now on, in bytes per second, without the container being killed: what has reached the
+	// threshold does not wait for a cooldown during which it could reach the limit. Zero where no rate is promised.
+	Rate int64
+
 	// Paused is true when the user stopped all action on the workload or its AppMonitor.
 	Paused bool
 	// RolloutInProgress is true while the workload is about to replace the container by one of another size. A rollout

@@ -336,3 +336,35 @@ func TestWhatSomebodyElsePutBackStaysAsItIs(t *testing.T) {
 		}, held(ReasonOverridden)},
 	})
 }
+
+func TestAPromisedRateDoesNotWaitForTheCooldown(t *testing.T) {
+	// 384Mi at 256Mi a second: 300Mi are full after 328 ms.
+	promised := func(left time.Duration, more ...func(*Observation)) func(*Policy, *Observation) {
+		return func(p *Policy, o *Observation) {
+			p.Cooldown, o.LastChange, o.Rate = time.Minute, noon.Add(left-time.Minute), 256*mebibyte
+			o.Sample.Bytes = 300 * mebibyte
+			for _, change := range more {
+				change(o)
+			}
+		}
+	}
+	underWay := func(o *Observation) { o.Resize = Resize{State: ResizeInProgress, Since: noon, Actual: mi(128, 192)} }
+	check(t, []situated{
+		{"it cannot be full before the cooldown is over", promised(328 * time.Millisecond), held(ReasonCooldown)},
+		{"it can", promised(329 * time.Millisecond), raised(ReasonAboveThreshold, 512, 768)},
+		{"what was measured a while ago may be more by now", promised(300*time.Millisecond, func(o *Observation) {
+			o.Sample.Time = noon.Add(-30 * time.Millisecond)
+		}), raised(ReasonAboveThreshold, 512, 768)},
+		{"nothing is promised", promised(time.Minute, func(o *Observation) { o.Rate = 0 }), held(ReasonCooldown)},
+		{"a restart would help nobody", promised(time.Minute, func(o *Observation) { o.Disruptive = true }), held(ReasonCooldown)},
+		{"use that may go anywhere, but is below the threshold", promised(time.Minute, func(o *Observation) {
+			o.Sample.Bytes = 280 * mebibyte
+		}), held(ReasonNormal)},
+		{"a resize that is under way is enough", promised(time.Minute, underWay, func(o *Observation) {
+			o.Sample.Bytes = 280 * mebibyte
+		}), held(ReasonResizeInProgress)},
+		{"one that is under way is not enough", promised(time.Minute, underWay), raised(ReasonAboveThreshold, 512, 768)},
+		{"nor does it wait where nothing is promised", promised(0, underWay, func(o *Observation) { o.Rate = 0 }),
+			held(ReasonResizeInProgress)},
+	})
+}

@@ -14,6 +14,18 @@ func Requests(pod *corev1.Pod) int64 {
 	return requests.Memory().Value()
 }
 
+// RequestedOf is the memory that Pods take of nodes, in bytes, by the nodes' names.
+func RequestedOf(pods []corev1.Pod) map[string]int64 {
+	requested := map[string]int64{}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			requested[pod.Spec.NodeName] += Requests(pod)
+		}
+	}
+	return requested
+}
+
 // podSize is what a Pod takes in all, as quotas count it.
 func podSize(pod *corev1.PodSpec) Size {
 	of, options := &corev1.Pod{Spec: *pod}, resourcehelper.PodResourcesOptions{}

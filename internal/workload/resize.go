@@ -112,9 +112,14 @@ const (
 	NobodyResized Resizer = iota
 	// OperatorResized: the operator did.
 	OperatorResized
+	// AgentResized: the operator's agent on the Pod's node did.
+	AgentResized
 	// OtherResized: somebody else did.
 	OtherResized
 )
+
+// Ours is true for a size that the operator or an agent of it gave.
+func (r Resizer) Ours() bool { return r == OperatorResized || r == AgentResized }
 
 // IsResize is true for what somebody came to own of a Pod by resizing it.
 func IsResize(f metav1.ManagedFieldsEntry) bool { return f.Subresource == resizeSubresource }
@@ -140,10 +145,13 @@ func ResizedBy(pod *corev1.Pod, container string) (Resizer, time.Time, error) {
 			if !fields.Has(fieldpath.MakePathOrDie(path...)) {
 				continue
 			}
-			if f.Manager != FieldManager {
-				return OtherResized, time.Time{}, nil
+			switch f.Manager {
+			case FieldManager:
+				return OperatorResized, f.Time.Time, nil
+			case AgentFieldManager:
+				return AgentResized, f.Time.Time, nil
 			}
-			return OperatorResized, f.Time.Time, nil
+			return OtherResized, time.Time{}, nil
 		}
 	}
 	return NobodyResized, time.Time{}, nil
@@ -168,8 +176,8 @@ type operation struct {
 // ResizePod gives containers of a running Pod other sizes, in place, all in one patch: a second one would have to wait for
 // the first. The patch holds only for the Pod that was seen, and as long as these containers have the sizes that it was seen
 // with: otherwise it changes nothing, and returns ErrChanged. Whatever else changed of the Pod, as its status does all the
-// time, does not matter. The Pod is left as it is here.
-func ResizePod(ctx context.Context, c client.Client, pod *corev1.Pod, manager string, resizes []Resize) error {
+// time, does not matter. The Pod is left as it is here; what the API server has made of it is returned.
+func ResizePod(ctx context.Context, c client.Client, pod *corev1.Pod, manager string, resizes []Resize) (*corev1.Pod, error) {
 	patch, sizes := []operation{{"test", "/metadata/uid", pod.UID}}, map[string]Size{}
 	for _, r := range resizes {
 		sizes[r.Container] = r.Size
@@ -188,18 +196,18 @@ func ResizePod(ctx context.Context, c client.Client, pod *corev1.Pod, manager st
 	}
 	text, err := json.Marshal(patch)
 	if err != nil {
-		return fmt.Errorf("resize Pod %q: %w", pod.Name, err)
+		return nil, fmt.Errorf("resize Pod %q: %w", pod.Name, err)
 	}
 	target := &corev1.Pod{}
 	target.Namespace, target.Name = pod.Namespace, pod.Name
 	err = c.SubResource(resizeSubresource).Patch(ctx, target, client.RawPatch(types.JSONPatchType, text), client.FieldOwner(manager))
 	if testFailed(err) {
-		return ErrChanged
+		return nil, ErrChanged
 	}
 	if err != nil {
-		return fmt.Errorf("resize Pod %q: %w", pod.Name, err)
+		return nil, fmt.Errorf("resize Pod %q: %w", pod.Name, err)
 	}
-	return nil
+	return target, nil
 }
 
 // resize tests that what is at the path has the size that was seen, and gives it another one. The request is left out where

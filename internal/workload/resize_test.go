@@ -118,6 +118,7 @@ func TestWhoResizedAContainer(t *testing.T) {
 	}{
 		{"nobody", nil, NobodyResized},
 		{"the operator", []metav1.ManagedFieldsEntry{owns(FieldManager, "resize", "containers", "memhog")}, OperatorResized},
+		{"an agent", []metav1.ManagedFieldsEntry{owns(AgentFieldManager, "resize", "containers", "memhog")}, AgentResized},
 		{"somebody else", []metav1.ManagedFieldsEntry{owns("vpa-updater", "resize", "containers", "memhog")}, OtherResized},
 		{"the operator, of another container", []metav1.ManagedFieldsEntry{
 			owns(FieldManager, "resize", "containers", "other"),
@@ -136,7 +137,7 @@ func TestWhoResizedAContainer(t *testing.T) {
 			if err != nil || got != tt.want {
 				t.Errorf("%s: %v (%v), want %v", tt.reason, got, err, tt.want)
 			}
-			if want := tt.want == OperatorResized; at.Equal(noon) != want {
+			if want := tt.want.Ours(); at.Equal(noon) != want {
 				t.Errorf("%s: at %s", tt.reason, at)
 			}
 		})
@@ -161,7 +162,7 @@ func TestAResizeIsOnePatchOfWhatWasSeen(t *testing.T) {
 		sent, manager, subresource = string(text), options.FieldManager, sub
 		return err
 	}})
-	err := ResizePod(t.Context(), c, p, FieldManager, []Resize{
+	_, err := ResizePod(t.Context(), c, p, FieldManager, []Resize{
 		{Container: "memhog", Size: four}, {Container: "unrequested", Size: Size{Request: 1, Limit: 128 * mebibyte}},
 		{Container: "proxy", Size: Size{Request: 20 * mebibyte, Limit: 40 * mebibyte}}, {Container: "gone", Size: four},
 	})

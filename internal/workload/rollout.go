@@ -15,8 +15,12 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// FieldManager is the name under which the operator owns the fields that it writes.
-const FieldManager = "memhog-operator"
+const (
+	// FieldManager is the name under which the operator owns the fields that it writes.
+	FieldManager = "memhog-operator"
+	// AgentFieldManager is that of the operator's agents on nodes, which resize Pods and change nothing else.
+	AgentFieldManager = "memhog-agent"
+)
 
 // Size is a container's memory in bytes; a Request of 0 means none.
 type Size struct {

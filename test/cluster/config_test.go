@@ -29,6 +29,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"a name that is no path element", Options{Name: "../x"}, "DNS label"},
 		{"a name too long for a label", Options{Name: strings.Repeat("x", 41)}, "DNS label"},
 		{"stats that don't exist", Options{Stats: "guess"}, "cAdvisor"},
+		{"more Pods than addresses", Options{MaxPods: 251}, "1 to 250"},
 		{"memory that is no quantity", Options{NodeMemory: "much"}, "quantity"},
 		{"no memory at all", Options{NodeMemory: "0"}, "quantity"},
 	} {
@@ -60,6 +61,9 @@ func TestKubeletConfig(t *testing.T) {
 	s := newTestSetup(t, Options{})
 	if gate(s)[fromCRI] {
 		t.Error("stats come from the CRI by default, which most clusters' don't")
+	}
+	if most := s.kubeletConfig()["maxPods"]; most != 110 {
+		t.Errorf("the node takes %v Pods", most)
 	}
 	if _, set := s.kubeletConfig()["systemReserved"]; set {
 		t.Error("memory is withheld from Pods by default")

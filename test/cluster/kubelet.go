@@ -60,7 +60,7 @@ func (s setup) kubeletConfig() map[string]any {
 		// get an Event about the lack of it.
 		"clusterDNS":      []string{"192.0.2.10"},
 		"clusterDomain":   "cluster.local",
-		"maxPods":         110,
+		"maxPods":         s.options.MaxPods,
 		"registryPullQPS": 0,
 		"volumePluginDir": s.data("volume-plugins"),
 		// Images can't be pulled again, so none is ever deleted to make room.

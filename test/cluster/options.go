@@ -14,6 +14,12 @@ import (
 // DefaultName is the name of a cluster for which Options gives none.
 const DefaultName = "memhog"
 
+// The kubelet's own limit of Pods on a node, and how many addresses there are for them.
+const (
+	defaultMaxPods = 110
+	mostPods       = 250
+)
+
 // Stats says where a kubelet takes the numbers of /metrics/resource from.
 type Stats string
 
@@ -48,6 +54,8 @@ type Options struct {
 	// NodeMemory is what the node offers to Pods, such as "4Gi". Default: all
 	// that the machine has. More than the machine has is refused by Up.
 	NodeMemory string
+	// MaxPods is how many Pods the node takes, up to 250. Default: 110, as of any kubelet.
+	MaxPods int
 	// DNS runs a CoreDNS, by which Pods find Services by name. Without it there are addresses only.
 	DNS bool
 }
@@ -79,6 +87,12 @@ func (o Options) complete() (Options, error) {
 	case StatsFromCAdvisor, StatsFromCRI:
 	default:
 		return o, fmt.Errorf("stats %q: want %q or %q", o.Stats, StatsFromCAdvisor, StatsFromCRI)
+	}
+	if o.MaxPods == 0 {
+		o.MaxPods = defaultMaxPods
+	}
+	if o.MaxPods < 1 || o.MaxPods > mostPods {
+		return o, fmt.Errorf("%d Pods: want 1 to %d", o.MaxPods, mostPods)
 	}
 	if o.NodeMemory != "" {
 		if q, err := resource.ParseQuantity(o.NodeMemory); err != nil || q.Sign() <= 0 {

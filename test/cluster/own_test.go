@@ -27,7 +27,9 @@ func TestOpenTakesTheUsersOwnCluster(t *testing.T) {
 	if c.AuditLog()+c.Logs()+c.NodeName()+c.Cgroup() != "" {
 		t.Error("it pretends to know the user's node")
 	}
+	_, dialled := c.Dial(t.Context(), "tcp", etcdClient)
 	for what, err := range map[string]error{
+		"dial":           dialled,
 		"load an image":  c.LoadImage(t.Context(), Image{Ref: "localhost/x:1"}),
 		"signal":         c.Signal(kubelet, syscall.SIGSTOP),
 		"stop a program": c.Stop(t.Context(), kubelet),

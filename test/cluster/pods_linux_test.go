@@ -49,6 +49,10 @@ func testPods(t *testing.T, c *Cluster, client kubernetes.Interface) {
 	if got[metrics] != "403" {
 		t.Errorf("a Pod that may not read metrics got %q, want 403", got[metrics])
 	}
+	// What listens on the node's loopback only is reached nevertheless.
+	conn, err := c.Dial(t.Context(), "tcp", etcdClient)
+	fatal(t, err)
+	fatal(t, conn.Close())
 	cmd := exec.CommandContext(t.Context(), c.Kubectl(), "--kubeconfig="+c.Kubeconfig(),
 		"exec", "--namespace="+probeNamespace, "server", "--", "/probe", api)
 	if out := firstLine(t, cmd); out != api+" 200" {

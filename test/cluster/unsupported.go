@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 )
 
@@ -34,6 +35,9 @@ func (c *Cluster) Stop(context.Context, string) error { return ErrOwnCluster }
 
 // Start needs a cluster that Up started.
 func (c *Cluster) Start(context.Context, string) error { return ErrOwnCluster }
+
+// Dial needs a cluster that Up started.
+func (c *Cluster) Dial(context.Context, string, string) (net.Conn, error) { return nil, ErrOwnCluster }
 
 // LoadImage needs a cluster that Up started.
 func (c *Cluster) LoadImage(context.Context, ...Image) error { return ErrOwnCluster }

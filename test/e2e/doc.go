@@ -6,6 +6,9 @@
 // have it to themselves. A story that fails shows the state of its world: Deployments, Pods, AppMonitors, Events and
 // the operator's log.
 //
+// What the controller does by itself is told without agents. The stories of agents are told by a run of their own, on a
+// cluster that has some.
+//
 // On a cluster of one's own the images are taken from the variables IMG, MEMHOG_IMG and PROMETHEUS_IMG; where one is
 // not set, the node must have the image under the name that it has here. What needs the node's processes or the API
 // server's audit log is skipped there.

@@ -88,6 +88,9 @@ func (e *environment) bringUp(ctx context.Context) error {
 		return err
 	}
 	say("the operator is available")
+	if withAgents() {
+		return awaitAgents(ctx)
+	}
 	return nil
 }
 
@@ -129,8 +132,10 @@ func (e *environment) loadImages(ctx context.Context) error {
 	return nil
 }
 
-// install applies config/default, and waits until the operator is available. Further flags are added to its own.
+// install applies config/default, and waits until the operator is available. Further flags are added to its own, and to
+// those that decide about agents.
 func (e *environment) install(ctx context.Context, flags ...string) error {
+	flags = append(agentFlags(), flags...)
 	return install.Operator{Root: e.root, Image: operatorImage(), Args: flags}.Install(ctx, e.client, patience)
 }
 

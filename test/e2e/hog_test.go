@@ -61,6 +61,16 @@ func (h *hog) From(mib int) *hog { return h.env("MEMHOG_START_MIB", strconv.Itoa
 // To so many MiB, and no further.
 func (h *hog) To(mib int) *hog { return h.env("MEMHOG_CEILING_MIB", strconv.Itoa(mib)) }
 
+// Waits so long before it grows, so that whoever is to see it has seen it.
+func (h *hog) Waits(d time.Duration) *hog {
+	return h.env("MEMHOG_PAUSE_SECONDS", strconv.FormatFloat(d.Seconds(), 'g', -1, 64))
+}
+
+// Ends when it has held what it grew to for so long.
+func (h *hog) Ends(after time.Duration) *hog {
+	return h.env("MEMHOG_HOLD_SECONDS", strconv.FormatFloat(after.Seconds(), 'g', -1, 64))
+}
+
 // Holds so many MiB from the beginning.
 func (h *hog) Holds(mib int) *hog {
 	holds(h.first(), mib)

@@ -114,25 +114,34 @@ func (e auditEvent) String() string {
 // counts apart how often it renewed its Lease: that is how replicas know that their leader lives.
 func operatorWrites(t *testing.T, from, to time.Time) (writes []auditEvent, leases int) {
 	t.Helper()
+	for _, e := range writesOf(t, operatorAccount, from, to) {
+		if e.ObjectRef.Resource == "leases" && e.Verb == "update" {
+			leases++
+			continue
+		}
+		writes = append(writes, e)
+	}
+	return writes, leases
+}
+
+// writesOf reads in the API server's audit log what an account wrote, or tried to, in a span of time.
+func writesOf(t *testing.T, account string, from, to time.Time) (writes []auditEvent) {
+	t.Helper()
 	log, err := os.Open(env.cluster.AuditLog())
 	must(t, err)
 	defer log.Close()
 	for lines := bufio.NewReader(log); ; {
 		line, err := lines.ReadString('\n')
 		if errors.Is(err, io.EOF) {
-			return writes, leases // what has no line end yet is still being written
+			return writes // what has no line end yet is still being written
 		}
 		must(t, err)
-		if !strings.Contains(line, operatorAccount) {
+		if !strings.Contains(line, account) {
 			continue
 		}
 		var e auditEvent
 		must(t, json.Unmarshal([]byte(line), &e))
-		switch at := e.StageTimestamp.Time; {
-		case e.User.Username != operatorAccount, at.Before(from), at.After(to):
-		case e.ObjectRef.Resource == "leases" && e.Verb == "update":
-			leases++
-		default:
+		if at := e.StageTimestamp.Time; e.User.Username == account && !at.Before(from) && !at.After(to) {
 			writes = append(writes, e)
 		}
 	}

@@ -18,13 +18,20 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// metricsPort is where the operator's metrics are, over TLS.
-const metricsPort = 8443
+// The ports of the metrics of the operator and of its agents, over TLS.
+const (
+	metricsPort      = 8443
+	agentMetricsPort = 8444
+)
 
 // scrape reads /metrics of a Pod of the operator, with a token or, when it is empty, without. A port is forwarded for
 // that, because the way through the API server's proxy takes the token away.
 func scrape(ctx context.Context, pod *corev1.Pod, token string) (status int, body []byte, err error) {
-	local, done, err := forward(pod, metricsPort)
+	port := metricsPort
+	if isAgent(pod) {
+		port = agentMetricsPort
+	}
+	local, done, err := forward(pod, port)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	corev1 "k8s.io/api/core/v1"
@@ -22,14 +23,15 @@ type witness struct {
 	// deaths are sentences: which container of which Pod died, and how.
 	deaths map[string]bool
 	pods   map[string]bool
-	// births are the sizes that Pods were first seen with, by name.
-	births map[string]string
+	// courses are the sizes that Pods were seen to ask for, one after the other, by name. The first is the one that a
+	// Pod was born with.
+	courses map[string][]string
 }
 
 // watchPods watches until the test ends, and returns when it does.
 func watchPods(t *testing.T, namespace string) *witness {
 	t.Helper()
-	w := &witness{deaths: map[string]bool{}, pods: map[string]bool{}, births: map[string]string{}}
+	w := &witness{deaths: map[string]bool{}, pods: map[string]bool{}, courses: map[string][]string{}}
 	factory := informers.NewSharedInformerFactoryWithOptions(env.clients, 0, informers.WithNamespace(namespace))
 	pods := factory.Core().V1().Pods().Informer()
 	_, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -54,8 +56,9 @@ func (w *witness) saw(o any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pods[pod.Name] = true
-	if _, known := w.births[pod.Name]; !known {
-		w.births[pod.Name] = sizes(pod.Spec.Containers)
+	course, now := w.courses[pod.Name], sizes(pod.Spec.Containers)
+	if len(course) == 0 || course[len(course)-1] != now {
+		w.courses[pod.Name] = append(course, now)
 	}
 	for _, c := range pod.Status.ContainerStatuses {
 		if c.RestartCount > 0 {
@@ -73,7 +76,21 @@ func (w *witness) saw(o any) {
 func (w *witness) born() map[string]string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return maps.Clone(w.births)
+	births := map[string]string{}
+	for name, course := range w.courses {
+		births[name] = course[0]
+	}
+	return births
+}
+
+// AskedFor checks which sizes the Pod has asked for, one after the other, from its birth on.
+func (r *running) AskedFor(want ...string) {
+	r.story.t.Helper()
+	r.story.witness.mu.Lock()
+	defer r.story.witness.mu.Unlock()
+	if diff := cmp.Diff(want, r.story.witness.courses[r.pod.Name]); diff != "" {
+		r.story.t.Errorf("Pod %s asked for other sizes than it should (-want +got):\n%s", r.pod.Name, diff)
+	}
 }
 
 // NobodyDied checks that no container of any Pod that was ever there was killed, restarted or ended badly.

@@ -54,6 +54,12 @@ func TestGrowthFromEnv(t *testing.T) {
 			want: growth{start: mib / 2, rate: 0.25 * mib, ceiling: 1024 * mib},
 		},
 		{
+			reason: "it can wait before it grows, and end after",
+			env:    map[string]string{"MEMHOG_PAUSE_SECONDS": "5", "MEMHOG_HOLD_SECONDS": "0.5"},
+			want: growth{start: 32 * mib, rate: 2 * mib, ceiling: 448 * mib,
+				pause: 5 * time.Second, hold: time.Second / 2},
+		},
+		{
 			reason: "an empty value means the default",
 			env:    map[string]string{"MEMHOG_START_MIB": ""},
 			want:   growth{start: 32 * mib, rate: 2 * mib, ceiling: 448 * mib},

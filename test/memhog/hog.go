@@ -59,7 +59,7 @@ func (h *hog) grow(size int64) bool {
 	return h.held+h.page > size
 }
 
-// follow makes h follow g, until a signal asks for more, and returns when ctx ends.
+// follow makes h follow g, until a signal asks for more, and returns when ctx ends or g does.
 func follow(ctx context.Context, g growth, h *hog, signals <-chan os.Signal, log *slog.Logger) {
 	report(log, "starting", h)
 	if g.signal > 0 {
@@ -79,11 +79,12 @@ func follow(ctx context.Context, g growth, h *hog, signals <-chan os.Signal, log
 	report(log, "stopping", h)
 }
 
-// grow makes h follow g until ctx ends.
+// grow makes h follow g until ctx ends, or until the ceiling was held for as long as it is to be.
 func grow(ctx context.Context, g growth, h *hog, log *slog.Logger) {
 	for reached := false; !reached && ctx.Err() == nil; {
 		reached = h.grow(g.start)
 	}
+	await(ctx, g.pause)
 	ticks := time.NewTicker(tick)
 	defer ticks.Stop()
 	var logged time.Time
@@ -93,16 +94,29 @@ func grow(ctx context.Context, g growth, h *hog, log *slog.Logger) {
 		reached := h.grow(size)
 		if reached && (size == g.ceiling || g.rate == 0) {
 			report(log, "holding", h)
-			<-ctx.Done()
+			if g.hold == 0 {
+				<-ctx.Done()
+			}
+			await(ctx, g.hold)
 			break
 		}
-		if now.Sub(logged) >= time.Second {
+		if now.Sub(logged) >= g.logged() {
 			logged = now
 			report(log, "growing", h)
 		}
 		if reached {
 			<-ticks.C
 		}
+	}
+}
+
+// await waits so long, or until ctx ends.
+func await(ctx context.Context, d time.Duration) {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-ctx.Done():
 	}
 }
 

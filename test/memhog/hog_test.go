@@ -86,6 +86,18 @@ func TestFollowHoldsAtTheCeiling(t *testing.T) {
 	}
 }
 
+func TestFollowEndsWhenTheCeilingWasHeld(t *testing.T) {
+	g := growth{start: 2 * mib, rate: 400 * mib, ceiling: 4 * mib, pause: time.Millisecond, hold: time.Millisecond}
+	h, err := newHog(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	follow(t.Context(), g, h, nil, slog.New(slog.DiscardHandler))
+	if h.held != 4*mib || t.Context().Err() != nil {
+		t.Errorf("it ended with %d bytes held, want 4 MiB, by itself (%v)", h.held, t.Context().Err())
+	}
+}
+
 func TestASignalAsksForMore(t *testing.T) {
 	g := growth{start: 2 * mib, ceiling: 2 * mib, signal: 20 * mib}
 	h, err := newHog(g)

@@ -1,6 +1,6 @@
-// Memhog is a workload whose memory follows its environment: it starts with so many MiB, grows by so many MiB per
-// second up to a ceiling, and then holds what it has until it is told to stop. Once a second while it grows it logs
-// what it holds and how much of its memory is resident.
+// Memhog is a workload whose memory follows its environment: it starts with so many MiB, may pause, grows by so many
+// MiB per second up to a ceiling, and then holds what it has until it is told to stop, or for so long. Once a second
+// while it grows, or more often when it grows fast, it logs what it holds and how much of its memory is resident.
 package main
 
 import (

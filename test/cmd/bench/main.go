@@ -17,6 +17,8 @@ import (
 const usage = `Usage: go -C test run ./cmd/bench [flags] COMMAND
 
 Commands:
+  fill       the fastest growth that a container survives, by who looks after it: agents, the kubelet's stats, Prometheus
+  agent      what an agent takes of its node
   resize     from the operator's decision to the limit that the kernel has, over many resizes in place
 
 Flags:
@@ -39,7 +41,8 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	resizes := flags.Int("resizes", 50, "how many resizes to measure, at least")
-	folder := flags.String("docs", "", "folder with in-place.md, to write the result into; empty only prints it")
+	folder := flags.String("docs", "", "folder of the documentation, to write the result into; empty only prints it")
+	only := flags.String("only", "", "for fill: only those rows whose name begins so; the others stay as they are")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
@@ -48,6 +51,10 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	switch command := flags.Arg(0); command {
+	case "fill":
+		return benchFill(ctx, *only, *folder)
+	case "agent":
+		return benchAgent(ctx, *folder)
 	case "resize":
 		return benchResize(ctx, *resizes, *folder)
 	default:

@@ -48,16 +48,16 @@ func report(took []time.Duration, folder string) error {
 	if folder == "" {
 		return nil
 	}
-	return errors.Join(writeTable(filepath.Join(folder, page), table), drawLatencies(took, filepath.Join(folder, picture)))
+	return errors.Join(writePart(filepath.Join(folder, page), "measured", table), drawLatencies(took, filepath.Join(folder, picture)))
 }
 
-// writeTable writes a table into the page, where the last one stands.
-func writeTable(path, table string) error {
+// writePart writes a part of a page, in place of what stands there.
+func writePart(path, part, content string) error {
 	before, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	after, err := document.ReplacePart(string(before), "measured", table)
+	after, err := document.ReplacePart(string(before), part, content)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -85,6 +85,11 @@ func drawLatencies(took []time.Duration, path string) error {
 	}
 	line.LineStyle = draw.LineStyle{Color: color.RGBA{R: 0x1f, G: 0x6f, B: 0xc4, A: 0xff}, Width: vg.Points(2)}
 	p.Add(plotter.NewGrid(), line)
+	return writePicture(p, width, height, path)
+}
+
+// writePicture writes a chart as SVG.
+func writePicture(p *plot.Plot, width, height vg.Length, path string) error {
 	canvas := vgsvg.New(width, height)
 	const margin = 8
 	p.Draw(draw.Crop(draw.New(canvas), margin, -margin, margin, -margin))

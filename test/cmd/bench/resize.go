@@ -58,7 +58,7 @@ type limited struct {
 // benchResize lets containers grow, and measures how long each of the operator's decisions takes to be a limit in the
 // container's cgroup.
 func benchResize(ctx context.Context, resizes int, folder string) (err error) {
-	s, err := setUp(ctx, "--zap-log-level=debug", "--zap-time-encoding=rfc3339nano")
+	s, err := setUp(ctx, cluster.Options{}, "--agent=off", "--zap-log-level=debug", "--zap-time-encoding=rfc3339nano")
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,8 @@ func say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// setUp builds the images, starts a cluster and installs the operator, with more flags than usual.
-func setUp(ctx context.Context, args ...string) (*stage, error) {
+// setUp builds the images, starts a cluster with these options and installs the operator, with more flags than usual.
+func setUp(ctx context.Context, o cluster.Options, args ...string) (*stage, error) {
 	root, err := install.Root()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,8 @@ func setUp(ctx context.Context, args ...string) (*stage, error) {
 		return nil, err
 	}
 	s := &stage{root: root}
-	if s.cluster, err = cluster.Up(ctx, cluster.Options{Name: "memhog-bench", Out: os.Stderr}); err != nil {
+	o.Name, o.Out = "memhog-bench", os.Stderr
+	if s.cluster, err = cluster.Up(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(ctx, args, operator, memhog); err != nil {
@@ -73,7 +74,12 @@ func (s *stage) prepare(ctx context.Context, args []string, images ...cluster.Im
 	if s.clients, err = kubernetes.NewForConfig(config); err != nil {
 		return fmt.Errorf("client for %s: %w", config.Host, err)
 	}
-	say("installing the operator")
+	return s.install(ctx, args...)
+}
+
+// install installs the operator with these flags, in place of one with others.
+func (s *stage) install(ctx context.Context, args ...string) error {
+	say("installing the operator with %v", args)
 	return install.Operator{Root: s.root, Args: args}.Install(ctx, s.client, patience)
 }
 

@@ -19,6 +19,9 @@ const (
 	rolloutCeilingMiB = 448
 )
 
+// pauseSeconds is how long memhog waits before it grows, where an agent acts: a guarantee is for what an agent has seen.
+const pauseSeconds = 8
+
 // raises is how often memhog is raised on its way to its ceiling.
 func (o *options) raises() int {
 	if o.inPlace() {
@@ -68,9 +71,13 @@ func (s *stage) memhog() (*unstructured.Unstructured, error) {
 	if err := install.SetImage(memhog, containerName, s.memhogImage); err != nil {
 		return nil, err
 	}
-	for name, value := range map[string]float64{
+	settings := map[string]float64{
 		"MEMHOG_START_MIB": startMiB, "MEMHOG_RATE_MIB_PER_SECOND": s.rate, "MEMHOG_CEILING_MIB": s.ceiling(),
-	} {
+	}
+	if s.agent {
+		settings["MEMHOG_PAUSE_SECONDS"] = pauseSeconds
+	}
+	for name, value := range settings {
 		if err := install.SetEnv(memhog, containerName, name, strconv.FormatFloat(value, 'f', -1, 64)); err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 type options struct {
 	prometheus      bool    // the operator reads Prometheus, not the kubelet
 	keep            bool    // leave everything as it is at the end
+	agent           bool    // the nodes' agents act, not the operator by what it reads
 	strategy        string  // of the AppMonitor, or "" to apply it as it is: in place
 	rate            float64 // MiB per second
 	ownCluster      bool    // KUBECONFIG is set
@@ -25,8 +26,10 @@ type options struct {
 	chart    string        // path of the PNG, relative to the repository's root
 }
 
-// The growth of memhog, in MiB per second. A rollout needs the time in which the new Pod starts, and there is one.
+// The growth of memhog, in MiB per second: an agent keeps up with any, the operator by itself learns of it when the kubelet
+// does, and a rollout needs the time in which the new Pod starts, and there is one.
 const (
+	defaultAgentRate   = 64
 	defaultRate        = 4
 	defaultRolloutRate = 2
 )
@@ -37,10 +40,11 @@ func (o *options) inPlace() bool { return o.strategy != "Rollout" }
 // usageText ends what -help prints.
 const usageText = `
 Environment:
+  AGENT=off            let the operator act by itself, by what it reads from the kubelet; so it does with the next two
   METRICS=prometheus   let the operator read a real Prometheus instead of the kubelet
   STRATEGY=Rollout     grow by the Deployment's rolling update, not in place
   KEEP=1               leave the cluster up at the end, and say how to look around
-  RATE=4               growth of memhog in MiB per second, 0.1 to 4096; with STRATEGY=Rollout 2
+  RATE=64              growth of memhog in MiB per second, 0.1 to 4096; without agents 4, with STRATEGY=Rollout 2
   KUBECONFIG           use this cluster instead of starting one; then also needed:
   IMG, MEMHOG_IMG      images of the operator and of memhog that it can pull
   PROMETHEUS_IMG       image of Prometheus that it can pull, for METRICS=prometheus
@@ -111,8 +115,21 @@ func (o *options) readGrowth(getenv func(string) string) error {
 	default:
 		return fmt.Errorf("STRATEGY is %q, but must be Auto, InPlace or Rollout", o.strategy)
 	}
-	if o.rate = defaultRate; !o.inPlace() {
+	switch agent := getenv("AGENT"); agent {
+	case "":
+		o.agent = o.inPlace() && !o.prometheus
+	case "on", "off":
+		o.agent = agent == "on"
+	default:
+		return fmt.Errorf("AGENT is %q, but must be on or off", agent)
+	}
+	switch {
+	case !o.inPlace():
 		o.rate = defaultRolloutRate
+	case o.agent:
+		o.rate = defaultAgentRate
+	default:
+		o.rate = defaultRate
 	}
 	if rate := getenv("RATE"); rate != "" {
 		var err error

@@ -11,7 +11,7 @@ import (
 )
 
 func TestParseOptions(t *testing.T) {
-	base := options{rate: 4, deadline: 4 * time.Minute, linger: 8 * time.Second, chart: "dist/demo.png"}
+	base := options{agent: true, rate: 64, deadline: 4 * time.Minute, linger: 8 * time.Second, chart: "dist/demo.png"}
 	tests := []struct {
 		reason string
 		args   []string
@@ -23,17 +23,27 @@ func TestParseOptions(t *testing.T) {
 		{
 			reason: "everything from the environment",
 			env:    map[string]string{"METRICS": "prometheus", "KEEP": "1", "RATE": "0.5"},
-			want:   func(o *options) { o.prometheus, o.keep, o.rate = true, true, 0.5 },
+			want:   func(o *options) { o.prometheus, o.agent, o.keep, o.rate = true, false, true, 0.5 },
+		},
+		{
+			reason: "without agents growth is slower",
+			env:    map[string]string{"AGENT": "off"},
+			want:   func(o *options) { o.agent, o.rate = false, 4 },
+		},
+		{
+			reason: "agents may be asked for where they are not what is shown",
+			env:    map[string]string{"METRICS": "prometheus", "AGENT": "on"},
+			want:   func(o *options) { o.prometheus = true },
 		},
 		{
 			reason: "the story of a rollout is slower",
 			env:    map[string]string{"STRATEGY": "Rollout"},
-			want:   func(o *options) { o.strategy, o.rate = "Rollout", 2 },
+			want:   func(o *options) { o.strategy, o.agent, o.rate = "Rollout", false, 2 },
 		},
 		{
 			reason: "unless a rate is given",
 			env:    map[string]string{"STRATEGY": "Rollout", "RATE": "3"},
-			want:   func(o *options) { o.strategy, o.rate = "Rollout", 3 },
+			want:   func(o *options) { o.strategy, o.agent, o.rate = "Rollout", false, 3 },
 		},
 		{
 			reason: "flags",
@@ -54,6 +64,7 @@ func TestParseOptions(t *testing.T) {
 			err:    "set PROMETHEUS_IMG",
 		},
 		{reason: "an unknown source", env: map[string]string{"METRICS": "influx"}, err: `METRICS is "influx"`},
+		{reason: "half an agent", env: map[string]string{"AGENT": "half"}, err: `AGENT is "half"`},
 		{reason: "an unknown strategy", env: map[string]string{"STRATEGY": "Restart"}, err: `STRATEGY is "Restart"`},
 		{reason: "no boolean", env: map[string]string{"KEEP": "maybe"}, err: `KEEP is "maybe"`},
 		{reason: "too fast", env: map[string]string{"RATE": "5000"}, err: `RATE is "5000"`},

@@ -57,7 +57,7 @@ func (r *record) done(s size) time.Time {
 		if len(r.pods) == 0 {
 			return time.Time{}
 		}
-		return r.pods[0].held.reached(s)
+		return r.pods[0].enforced(s)
 	}
 	for _, pod := range r.pods {
 		if pod.held[0].size == s && !pod.ready.IsZero() {
@@ -67,22 +67,21 @@ func (r *record) done(s size) time.Time {
 	return time.Time{}
 }
 
-// crossing is the moment at which the first Pod's own count reached an amount, on a straight line between the line of
-// its log before and the one after: 287 MiB at 43 s and 289 MiB at 44 s make 43.5 s for 288 MiB. It is zero when it
-// did not.
+// crossing is the moment at which the first Pod's memory reached an amount, on a straight line between the sample before
+// and the one after: 287 MiB at 43 s and 289 MiB at 44 s make 43.5 s for 288 MiB. It is zero when it did not.
 func (r *record) crossing(mib float64) time.Time {
 	if len(r.pods) == 0 {
 		return time.Time{}
 	}
-	own := r.pods[0].own
-	for i, s := range own {
+	samples := r.pods[0].finest()
+	for i, s := range samples {
 		if s.mib < mib {
 			continue
 		}
 		if i == 0 {
 			return s.at
 		}
-		last := own[i-1]
+		last := samples[i-1]
 		part := (mib - last.mib) / (s.mib - last.mib)
 		return last.at.Add(time.Duration(part * float64(s.at.Sub(last.at))))
 	}
@@ -173,7 +172,7 @@ func (o outcome) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "memhog rescued: %s", o.raises[0].from)
 	for _, r := range o.raises {
-		how := fmt.Sprintf("crossing → decision %.1f s", r.decided.Sub(r.crossed).Seconds())
+		how := "crossing → decision " + short(r.decided.Sub(r.crossed))
 		if r.foreseen() {
 			how = "foreseen before the threshold was reached"
 		}

@@ -28,8 +28,11 @@ type podRecord struct {
 	own []sample
 	// kubelet is the working set as the kubelet measured it, which is what the operator acts on. The times are the
 	// kubelet's.
-	kubelet  []sample
-	restarts int32
+	kubelet []sample
+	// kernel is the working set as the kernel counts it, and limits are the limits that it has, in MiB, each from when it
+	// was first seen. Both are empty where the kernel cannot be seen.
+	kernel, limits []sample
+	restarts       int32
 }
 
 // news is something that happened, worth a line.
@@ -45,7 +48,7 @@ type record struct {
 	inPlace   bool      // the Pod is to be resized, and the Deployment left as it is
 	plan      []size    // the size before, and what it is to be raised to, one after the other
 	threshold float64   // as a fraction of the limit
-	reader    string    // who reads the kubelet's samples for the operator
+	reader    string    // who reads the kubelet's samples; nobody where an agent looks for itself
 
 	template course // what the Deployment's template asks for
 	news     []news
@@ -147,6 +150,38 @@ func (r *record) sawKubelet(name string, s sample) {
 	if pod := r.pod(name); pod != nil {
 		pod.kubelet = insert(pod.kubelet, s)
 	}
+}
+
+// sawKernel takes what the kernel says of a container.
+func (r *record) sawKernel(name string, used, limit sample) {
+	pod := r.pod(name)
+	if pod == nil {
+		return
+	}
+	pod.kernel = append(pod.kernel, used)
+	if n := len(pod.limits); n == 0 || pod.limits[n-1].mib != limit.mib {
+		pod.limits = append(pod.limits, limit)
+	}
+}
+
+// finest are the samples that tell best how much memory the Pod had when.
+func (p *podRecord) finest() []sample {
+	if len(p.kernel) > 0 {
+		return p.kernel
+	}
+	return p.own
+}
+
+// enforced is when the Pod first had a size, by the kernel's limit where that can be seen, and else by the kubelet's word.
+func (p *podRecord) enforced(s size) time.Time {
+	if len(p.limits) == 0 {
+		return p.held.reached(s)
+	}
+	i := slices.IndexFunc(p.limits, func(l sample) bool { return l.mib == s.limitMiB() })
+	if i < 0 {
+		return time.Time{}
+	}
+	return p.limits[i].at
 }
 
 // insert keeps samples in the order of time, each once.

@@ -45,10 +45,10 @@ type stage struct {
 	// installed are the objects to delete at the end from a cluster that goes on.
 	installed []*unstructured.Unstructured
 
-	operatorArgs []string
-	monitor      monitor
-	applied      *unstructured.Unstructured // the Deployment, as the API server took it
-	record       *record
+	prometheusArgs []string // of the operator, where it reads Prometheus
+	monitor        monitor
+	applied        *unstructured.Unstructured // the Deployment, as the API server took it
+	record         *record
 }
 
 func newStage(o options, out *os.File) *stage {

@@ -37,8 +37,11 @@ func (s *stage) rescue() []step {
 	if s.prometheus {
 		steps = append(steps, step{"Let a real Prometheus scrape the kubelet", s.installPrometheus})
 	}
+	steps = append(steps, step{"Install the operator, as kubectl apply -k config/default does", s.installOperator})
+	if s.agent {
+		steps = append(steps, step{"Wait until the agent of each node keeps its guarantee", s.awaitAgents})
+	}
 	return append(steps,
-		step{"Install the operator, as kubectl apply -k config/default does", s.installOperator},
 		step{"Apply the AppMonitor johnny-cache", s.applyMonitor},
 		step{fmt.Sprintf("Apply the annotated Deployment memhog, and watch it grow by %v MiB/s", s.rate), s.watchMemhog},
 	)
@@ -116,14 +119,14 @@ func (s *stage) installPrometheus(ctx context.Context) error {
 		return err
 	}
 	s.say("it is at %s", address)
-	s.operatorArgs = append(s.operatorArgs, "--prometheus-addr="+address)
+	s.prometheusArgs = []string{"--prometheus-addr=" + address}
 	return nil
 }
 
 // installOperator leaves an operator alone that is on one's own cluster already. On a cluster of ours it replaces one
 // that an earlier story left, which may be older than the code.
 func (s *stage) installOperator(ctx context.Context) error {
-	operator := install.Operator{Root: s.root, Image: s.operatorImage, Args: s.operatorArgs}
+	operator := install.Operator{Root: s.root, Image: s.operatorImage, Args: s.operatorArgs()}
 	objects, err := operator.Objects()
 	if err != nil {
 		return err
@@ -183,7 +186,10 @@ func (s *stage) watchMemhog(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	facts := make(chan fact, 1024)
-	w := &witness{clients: s.clients, namespace: namespace, facts: facts}
+	w := &witness{clients: s.clients, namespace: namespace, facts: facts, agent: s.agent}
+	if !s.ownCluster {
+		w.memory = s.cluster.Memory
+	}
 	if err := w.watch(ctx); err != nil {
 		return err
 	}
@@ -201,7 +207,11 @@ func (s *stage) watchMemhog(ctx context.Context) error {
 		sizes = append(sizes, sizes[i].times(s.monitor.multiplier))
 	}
 	s.record = newRecord(begin, s.inPlace(), s.monitor.threshold/100, sizes...)
-	if s.prometheus {
+	switch {
+	case s.agent:
+		s.record.reader = ""
+		go s.tellOfFastPath(ctx, facts)
+	case s.prometheus:
 		s.record.reader = "Prometheus"
 	}
 	return s.observe(ctx, facts, newView(s.out))

@@ -69,6 +69,9 @@ func usageLine(r *record, now time.Time) string {
 
 // kubeletLine tells the newest sample that the operator can have.
 func kubeletLine(r *record, now time.Time) string {
+	if r.reader == "" {
+		return "the node's agent looks for itself"
+	}
 	if pod := r.serving(now); pod != nil {
 		if s, found := latest(pod.kubelet, now); found {
 			return fmt.Sprintf("%s reads from the kubelet: %.1f MiB, %.0f s old", r.reader, s.mib, now.Sub(s.at).Seconds())

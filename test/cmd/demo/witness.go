@@ -11,6 +11,8 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/kubedemo/memhog-operator/test/cluster"
 )
 
 // fact is something seen, to be put on record by the goroutine that owns it.
@@ -22,6 +24,10 @@ type witness struct {
 	clients   kubernetes.Interface
 	namespace string
 	facts     chan<- fact
+	// agent says that nobody acts by the kubelet's samples.
+	agent bool
+	// memory finds where the kernel keeps account of a container, where that can be seen.
+	memory func(containerID string) (cluster.Memory, error)
 
 	mu      sync.Mutex
 	started map[string]bool // what has a goroutine already: the log of a Pod, a node's kubelet
@@ -72,7 +78,12 @@ func (w *witness) onPod(ctx context.Context) cache.ResourceEventHandlerFuncs {
 		for _, status := range p.Status.ContainerStatuses {
 			if status.Name == containerName && status.State.Running != nil {
 				w.once("log of "+p.Name, func() { w.followLog(ctx, p.Name) })
-				w.once("kubelet of "+p.Spec.NodeName, func() { w.readKubelet(ctx, p.Spec.NodeName) })
+				if !w.agent {
+					w.once("kubelet of "+p.Spec.NodeName, func() { w.readKubelet(ctx, p.Spec.NodeName) })
+				}
+				if w.memory != nil {
+					w.once("memory of "+status.ContainerID, func() { w.readKernel(ctx, p.Name, status.ContainerID) })
+				}
 			}
 		}
 	})

@@ -1,12 +1,15 @@
-package controllers
+// Package policies says which AppMonitor a Pod belongs to, and what that asks for: the one reading of the API that all who decide share.
+package policies
 
 import (
+	"time"
+
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 )
 
-// policyOf is what the AppMonitor asks for, for one container.
-func (r *AppMonitorReconciler) policyOf(monitor *v1.AppMonitor, container string) scaling.Policy {
+// Of is what the AppMonitor asks for, for one container; samples are acted on up to a greatest age.
+func Of(monitor *v1.AppMonitor, container string, maxSampleAge time.Duration) scaling.Policy {
 	spec := &monitor.Spec
 	own := spec.ContainerPolicy(container)
 	raises, window := spec.GrowthBudgetOrDefault(own.Multiplier)
@@ -16,7 +19,7 @@ func (r *AppMonitorReconciler) policyOf(monitor *v1.AppMonitor, container string
 		Threshold:    own.ThresholdPercent / 100,
 		Multiplier:   own.Multiplier,
 		Disabled:     own.Disabled,
-		MaxSampleAge: r.MaxSampleAge,
+		MaxSampleAge: maxSampleAge,
 		MaxLimit:     own.MaxMemory,
 		Cooldown:     spec.CooldownOrDefault(),
 		Forecasts:    spec.ForecastEnabled(),

@@ -1,4 +1,4 @@
-package controllers
+package workload
 
 import (
 	"regexp"
@@ -15,9 +15,9 @@ var heapSettings = regexp.MustCompile(`-Xmx\S+|-XX:MaxHeapSize=\S+|--max[-_]old[
 // goMemoryLimit is the variable in which a Go program is told its limit.
 const goMemoryLimit = "GOMEMLIMIT"
 
-// fixedHeap returns the setting that fixes a container's heap, as far as its command, arguments and variables tell; empty when
+// FixedHeap returns the setting that fixes a container's heap, as far as its command, arguments and variables tell; empty when
 // there is none. A variable whose value comes from elsewhere, from the container's own limit for example, is not known.
-func fixedHeap(c corev1.Container) string {
+func FixedHeap(c corev1.Container) string {
 	for _, text := range slices.Concat(c.Command, c.Args) {
 		if strings.HasPrefix(text, goMemoryLimit+"=") {
 			return text // what is left of a container in the cache

@@ -1,0 +1,63 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// tellAgents notes on Pods what the agents of their nodes have to know of the workload, where there are agents.
+func (r *AppMonitorReconciler) tellAgents(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, done *outcome) {
+	if r.Agents == nil || policies.Paused(monitor) || monitor.Spec.ModeOrDefault() == v1.ModeDryRun {
+		return
+	}
+	agents, now := r.Agents(), r.Clock.Now()
+	for _, group := range byPod(o.containers) {
+		pod := group[0].pod
+		if _, there := agents.Agent(pod.Spec.NodeName); !there || !workload.Running(pod) || page.resting(pod.UID, now) {
+			continue
+		}
+		switch _, err := workload.WriteNote(ctx, r.Client, pod, noteOn(group, now)); {
+		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+			done.again = true
+		case err != nil:
+			done.fail(page, pod.UID, decision{container: *group[0], Decision: scaling.Decision{Action: scaling.Hold}}, err, now)
+		}
+	}
+}
+
+// noteOn is what there is to know of a Pod's containers. Raises are told for as long as they are counted.
+func noteOn(containers []*container, now time.Time) workload.Note {
+	note := workload.Note{Paused: policies.Paused(containers[0].Object), Containers: map[string]workload.ContainerNote{}}
+	for _, c := range containers {
+		of := workload.ContainerNote{Overridden: c.observed.Overridden, Peak: workload.Size(c.observed.Peak)}
+		if !c.observed.History.Levelled(now, c.policy.Budget.LevelAfter()) {
+			of.Raises = c.observed.Raises
+		}
+		if !of.IsZero() {
+			note.Containers[c.name] = of
+		}
+	}
+	return note
+}
+
+// byPod groups containers, in the order of Pods.
+func byPod(containers []container) [][]*container {
+	var groups [][]*container
+	at := map[types.UID]int{}
+	for i := range containers {
+		uid := containers[i].pod.UID
+		if _, known := at[uid]; !known {
+			at[uid], groups = len(groups), append(groups, nil)
+		}
+		groups[at[uid]] = append(groups[at[uid]], &containers[i])
+	}
+	return groups
+}

@@ -1,0 +1,193 @@
+package agent
+
+import (
+	"math"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/cgroup"
+	"github.com/kubedemo/memhog-operator/internal/policies"
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// group is what is read of a container's control group.
+type group interface {
+	Usage() (int64, error)
+	Limit() (int64, error)
+	Memory() (cgroup.Memory, error)
+	Close() error
+}
+
+// slot is one container of one Pod.
+type slot struct {
+	pod       types.UID
+	container string
+}
+
+// container is one that is watched.
+type container struct {
+	slot
+	pod    *corev1.Pod
+	policy scaling.Policy
+	// known is what the Pod tells of it, without a sample.
+	known scaling.Observation
+	// id is the runtime's, of the container that runs; group is that one's, nil while it was not found.
+	id    string
+	group group
+	// limit is what the kernel enforces, when it was last read.
+	limit int64
+
+	history scaling.History
+	refused scaling.Refused
+	// given is the largest size that the agent gave it, and raises are the times at which it did, of what goes beyond all that
+	// the workload was given before.
+	given  scaling.Memory
+	raises []time.Time
+	// raisedAt is when it was last raised by the agent; zero when it never was.
+	raisedAt time.Time
+
+	// asking is true while the API server is asked for a resize to the size asked, and target the limit that is awaited since it was; zero when
+	// none is.
+	asking bool
+	asked  scaling.Memory
+	target int64
+	// retryAt is when the API server is asked again, after it gave no answer; tries is how often it did not.
+	retryAt time.Time
+	tries   int
+
+	// held is why memory that is needed is not given; empty when nothing is needed.
+	held scaling.Reason
+	// due is when it is looked at next, and at its place in the queue; -1 when it is not in it.
+	due time.Time
+	at  int
+}
+
+// surroundings are what all containers of the node have in common.
+type surroundings struct {
+	abilities workload.Abilities
+	rate      int64
+	now       time.Time
+}
+
+// follow takes over what a Pod and its AppMonitor say of the container.
+func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMonitor, s surroundings) error {
+	resizer, at, err := workload.ResizedBy(pod, spec.Name)
+	if err != nil {
+		return err
+	}
+	note := workload.NoteOf(pod)
+	of := note.Containers[spec.Name]
+	c.pod, c.policy = pod, policies.Of(m, spec.Name, longest+margin)
+	c.policy.LowerAfter = 0
+	state, actual := workload.ResizeOf(pod, spec)
+	c.known = scaling.Observation{
+		Way: scaling.Way{
+			// Nothing is ever taken back from here.
+			Means: scaling.InPlace, RaisesOnly: true, Obstacle: obstacle(pod, spec, s.abilities),
+		},
+		Size:       scaling.Memory(workload.SizeOf(spec.Resources)),
+		Paused:     policies.Paused(m) || policies.Paused(pod) || note.Paused,
+		Overridden: of.Overridden,
+		Peak:       scaling.Memory(of.Peak),
+		Rate:       s.rate,
+	}
+	if resizer.Ours() {
+		c.known.LastChange = at
+	}
+	if resizer == workload.OtherResized && c.known.Size.Limit < c.given.Limit {
+		c.known.Overridden = true
+	}
+	if c.raisedAt.After(c.known.LastChange) {
+		c.known.LastChange = c.raisedAt
+	}
+	c.known.Raises = c.counted(of)
+	c.known.Resize = c.resize(state, actual, s.now)
+	return nil
+}
+
+// counted are the raises that the growth budget is spent on: those that the operator knows of, and the agent's own since.
+func (c *container) counted(of workload.ContainerNote) []time.Time {
+	var last time.Time
+	if n := len(of.Raises); n > 0 {
+		last = of.Raises[n-1]
+	}
+	own := c.raises
+	for len(own) > 0 && (!own[0].Truncate(time.Second).After(last) || c.given.Limit <= of.Peak.Limit) {
+		own = own[1:]
+	}
+	c.raises = own
+	return append(append([]time.Time{}, of.Raises...), own...)
+}
+
+// resize is the resize that is not through, as decisions see it. One that does not come true is no longer awaited.
+func (c *container) resize(state workload.ResizeState, actual workload.Size, now time.Time) scaling.Resize {
+	r := scaling.Resize{Since: now, Actual: scaling.Memory(actual)}
+	switch state {
+	case workload.ResizeSettled:
+		return scaling.Resize{}
+	case workload.ResizeInProgress:
+		r.State = scaling.ResizeInProgress
+	case workload.ResizeFailing:
+		r.State = scaling.ResizeFailing
+	case workload.ResizeDeferred:
+		r.State = scaling.ResizeDeferred
+	case workload.ResizeInfeasible:
+		r.State = scaling.ResizeInfeasible
+	}
+	if r.State == c.known.Resize.State && !c.known.Resize.Since.IsZero() {
+		r.Since = c.known.Resize.Since
+	}
+	return r
+}
+
+// obstacle is why a container cannot be resized in place without a restart; empty when it can.
+func obstacle(pod *corev1.Pod, spec corev1.Container, can workload.Abilities) scaling.Reason {
+	_, static := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	if static || !can.Raise || pod.Spec.Resources != nil && !can.PodLevel || workload.RestartsOnResize(spec) {
+		return scaling.ReasonInPlaceUnavailable
+	}
+	return ""
+}
+
+// hopeless is true for a resize that the node will not do, or not now.
+func (c *container) hopeless() bool {
+	return c.known.Resize.State == scaling.ResizeDeferred || c.known.Resize.State == scaling.ResizeInfeasible
+}
+
+// actual is the limit that the container has: the kernel's, where that was read, else by its Pod.
+func (c *container) actual() int64 {
+	if c.limit > 0 && c.limit < math.MaxInt64 {
+		return c.limit
+	}
+	if c.known.Resize.State != scaling.ResizeSettled && c.known.Resize.Actual.Limit > 0 {
+		return c.known.Resize.Actual.Limit
+	}
+	return c.known.Size.Limit
+}
+
+// read takes a sample. Only what uses much of its limit is read in full: the rest has enough room whatever part of it are caches
+// of files.
+func (c *container) read(now time.Time) (scaling.Sample, error) {
+	used, err := c.group.Usage()
+	if err != nil {
+		return scaling.Sample{}, err
+	}
+	if used < c.known.Size.Limit/inDetail {
+		return scaling.Sample{Bytes: used, Time: now}, nil
+	}
+	m, err := c.group.Memory()
+	return scaling.Sample{Bytes: m.WorkingSet(), Time: now}, err
+}
+
+// inDetail is the part of the limit, one of so many, from which on it matters what the memory is used for.
+const inDetail = 4
+
+// promised is true for a container that the guarantee is about: it has a limit, and nobody and nothing keeps it from being raised.
+func (c *container) promised() bool {
+	return c.known.Size.Limit > 0 && !c.policy.Disabled && !c.known.Paused && !c.known.Overridden && c.known.Obstacle == "" &&
+		c.group != nil && c.held == ""
+}

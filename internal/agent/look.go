@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// look reads what a container uses, raises it when it has to be, and sets when to look again.
+func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
+	if c.group == nil && !a.find(c) {
+		a.queue.schedule(c, now.Add(longest))
+		return
+	}
+	looksTotal.Inc()
+	sample, err := c.read(now)
+	if err == nil && (c.limit == 0 || c.target > 0 || c.known.Resize.State != scaling.ResizeSettled) {
+		c.limit, err = c.group.Limit()
+	}
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			a.Log.Error(err, "reading a control group failed", "pod", c.pod.Name, "container", c.container)
+		}
+		// Killed, perhaps, because a resize took too long: what it took by now says something of the next one.
+		a.assess(now)
+		a.latency.end(c, now)
+		c.lose()
+		a.queue.schedule(c, now.Add(longest))
+		return
+	}
+	c.history.Add(sample, 0)
+	a.arrived(c, now)
+	if !c.asking && !now.Before(c.retryAt) {
+		a.decide(ctx, c, sample, now)
+	}
+	a.queue.schedule(c, now.Add(a.next(c, sample, now)))
+}
+
+// find opens the control group of a container that runs.
+func (a *Agent) find(c *container) bool {
+	if c.id == "" && c.container != workload.WholePod {
+		return false
+	}
+	opened, err := a.Groups.Open(string(c.pod.UID), c.id)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			a.Log.Error(err, "opening a control group failed", "pod", c.pod.Name, "container", c.container)
+		}
+		return false
+	}
+	c.group, c.history = opened, scaling.History{}
+	return true
+}
+
+// arrived notes that the kernel enforces a limit that was asked for.
+func (a *Agent) arrived(c *container, now time.Time) {
+	if c.target == 0 {
+		return
+	}
+	if c.limit >= c.target {
+		if took, measured := a.latency.end(c, now); measured {
+			reactionSeconds.Observe(took.Seconds())
+			a.Log.V(1).Info("resized", "pod", c.pod.Name, "container", c.container, "limit", c.limit, "took", took.String())
+		}
+		c.target = 0
+		return
+	}
+	if c.hopeless() {
+		why := scaling.ReasonNodeFull
+		if c.known.Resize.State == scaling.ResizeInfeasible {
+			why = scaling.ReasonResizeInfeasible
+		}
+		c.refused.Note(c.known.Size, why, now)
+		a.latency.drop(c)
+		c.target = 0
+	}
+}
+
+// actuation is how long it takes at most from a look to the new limit.
+func (a *Agent) actuation(now time.Time) time.Duration {
+	return a.latency.now(now) + a.lateness.now(now)
+}
+
+// decide raises the container when the rules say so.
+func (a *Agent) decide(ctx context.Context, c *container, sample scaling.Sample, now time.Time) {
+	o, policy := c.known, c.policy
+	o.Sample, o.History = sample, &c.history
+	o.Reaction = a.actuation(now) + margin + shortest
+	// Looks are as close as they have to be: nothing need be foreseen but what a resize takes.
+	policy.Horizon = o.Reaction
+	c.refused.Obstructs(&o.Way, now)
+	d := scaling.Decide(policy, o, now)
+	if d.Action == scaling.Raise {
+		o.Bounds = a.bounds(ctx, c)
+		if c.refused.FoundRoom(o.Bounds.Node.Request) {
+			o.Refused, o.RefusedFor = scaling.Memory{}, ""
+		}
+		d = scaling.Decide(policy, o, now)
+	}
+	c.held = ""
+	if d.Action != scaling.Raise && c.target == 0 {
+		a.latency.drop(c) // somebody else has given it enough
+	}
+	switch {
+	case d.Action == scaling.Raise:
+		a.ask(ctx, c, raise{decision: d, from: o.Size, sample: sample}, now)
+	case d.Reason == scaling.ReasonPaused, d.Reason == scaling.ReasonDisabled, d.Reason == scaling.ReasonInvalidPolicy,
+		d.Reason != scaling.ReasonCooldown && slices.Contains(scaling.Refusals(), d.Reason):
+		c.held = d.Reason
+	}
+}
+
+// bounds are what the node can still give to a container, as far as can be seen from here: LimitRanges and quotas the API server
+// holds, and says so.
+func (a *Agent) bounds(ctx context.Context, c *container) scaling.Bounds {
+	node, pods := &corev1.Node{}, &corev1.PodList{}
+	if a.Client.Get(ctx, client.ObjectKey{Name: a.Node}, node) != nil || a.Client.List(ctx, pods, client.UnsafeDisableDeepCopy) != nil {
+		return scaling.Bounds{} // the kubelet will tell
+	}
+	all, requested := []corev1.Node{*node}, workload.RequestedOf(pods.Items)
+	for _, other := range a.containers {
+		// What was asked for, and is not in the cache yet.
+		if other.asking {
+			requested[a.Node] += other.asked.Request - other.known.Size.Request
+		}
+	}
+	var b scaling.Bounds
+	b.Node.Limit = workload.AllocatableOf(all, a.Node)
+	b.Node.Request = workload.NodeBoundInPlace(all, requested, c.pod, c.pod, c.container)
+	return b
+}
+
+// next is the time until the container has to be looked at again.
+func (a *Agent) next(c *container, sample scaling.Sample, now time.Time) time.Duration {
+	wait := schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.known.Rate, a.actuation(now))
+	switch {
+	case c.target > 0 || c.asking:
+		return shortest // to see how long it takes
+	case c.held != "":
+		return max(wait, idleLook)
+	case !c.retryAt.IsZero() && now.Before(c.retryAt):
+		return max(shortest, min(wait, c.retryAt.Sub(now)))
+	case c.history.Grows():
+		return wait
+	}
+	a.pace.looked(now)
+	return max(wait, a.pace.at())
+}

@@ -1,0 +1,176 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/policies"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// sync brings what is watched in line with the cache. Only Pods that have changed are looked at, unless an AppMonitor, the node or
+// what the API server can has.
+func (a *Agent) sync(ctx context.Context) error {
+	monitors, pods, node := &v1.AppMonitorList{}, &corev1.PodList{}, &corev1.Node{}
+	if err := a.Client.List(ctx, monitors); err != nil {
+		return fmt.Errorf("list AppMonitors: %w", err)
+	}
+	if err := a.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list Pods of node %q: %w", a.Node, err)
+	}
+	_ = a.Client.Get(ctx, client.ObjectKey{Name: a.Node}, node) // one that is not known can raise, if the API server can
+	server, err := a.Server.Now(ctx)
+	if err != nil {
+		a.Log.Error(err, "discovery failed")
+	}
+	now := a.Clock.Now()
+	a.around = surroundings{abilities: server.Abilities(node.Status.NodeInfo.KubeletVersion), rate: a.Rate, now: now}
+	a.owners = map[string][]policies.Candidate{}
+	for namespace, of := range byNamespace(monitors.Items) {
+		a.owners[namespace], _ = policies.Candidates(of)
+	}
+	all := a.around.versioned(monitors.Items)
+	if all != a.rules {
+		clear(a.versions)
+		a.rules = all
+	}
+	there := map[types.UID]bool{}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if !policies.Annotated(pod) || !workload.Running(pod) {
+			continue
+		}
+		there[pod.UID] = true
+		if a.versions[pod.UID] == pod.ResourceVersion {
+			continue
+		}
+		a.versions[pod.UID] = pod.ResourceVersion
+		if known := a.podOf(pod.UID); known != nil && known.Generation > pod.Generation {
+			continue // the cache is behind what the API server said itself
+		}
+		a.adopt(pod, now)
+	}
+	for s, c := range a.containers {
+		if !there[s.pod] {
+			a.drop(c)
+			delete(a.versions, s.pod)
+		}
+	}
+	watchedContainers.Set(float64(len(a.containers)))
+	return nil
+}
+
+// versioned tells one state of what all Pods have in common from another.
+func (s surroundings) versioned(monitors []v1.AppMonitor) string {
+	parts := make([]string, 0, len(monitors)+1)
+	for i := range monitors {
+		m := &monitors[i]
+		parts = append(parts, fmt.Sprint(m.UID, m.Generation, policies.Paused(m), m.DeletionTimestamp != nil))
+	}
+	slices.Sort(parts)
+	return strings.Join(append(parts, fmt.Sprint(s.abilities)), " ")
+}
+
+func byNamespace(monitors []v1.AppMonitor) map[string][]v1.AppMonitor {
+	of := map[string][]v1.AppMonitor{}
+	for i := range monitors {
+		of[monitors[i].Namespace] = append(of[monitors[i].Namespace], monitors[i])
+	}
+	return of
+}
+
+// podOf is the newest that is known of a Pod whose containers are watched.
+func (a *Agent) podOf(uid types.UID) *corev1.Pod {
+	for s, c := range a.containers {
+		if s.pod == uid {
+			return c.pod
+		}
+	}
+	return nil
+}
+
+// adopt takes over what a Pod says of its containers.
+func (a *Agent) adopt(pod *corev1.Pod, now time.Time) {
+	monitor := a.monitorOf(pod)
+	kept := map[slot]bool{}
+	if monitor != nil && acts(monitor) {
+		for _, spec := range workload.Containers(&pod.Spec) {
+			s := slot{pod: pod.UID, container: spec.Name}
+			kept[s] = true
+			a.watch(s, pod, spec, monitor, now)
+		}
+	}
+	for s, c := range a.containers {
+		if s.pod == pod.UID && !kept[s] {
+			a.drop(c)
+		}
+	}
+}
+
+// watch takes over what a Pod says of one of its containers, and looks at it at once.
+func (a *Agent) watch(s slot, pod *corev1.Pod, spec corev1.Container, monitor *v1.AppMonitor, now time.Time) {
+	c := a.containers[s]
+	if c == nil {
+		c = &container{slot: s, at: -1}
+		a.containers[s] = c
+	}
+	around := a.around
+	around.now = now
+	if err := c.follow(pod, spec, monitor, around); err != nil {
+		a.Log.Error(err, "a Pod cannot be understood")
+		a.drop(c)
+		return
+	}
+	if id := runs(pod, spec.Name); id != c.id {
+		// Another process, which starts with an empty memory.
+		a.latency.drop(c)
+		c.lose()
+		c.id, c.target = id, 0
+	}
+	c.limit = 0 // to be read again
+	a.queue.schedule(c, now)
+}
+
+// drop no longer watches a container.
+func (a *Agent) drop(c *container) {
+	a.queue.remove(c)
+	a.latency.drop(c)
+	c.lose()
+	delete(a.containers, c.slot)
+}
+
+// monitorOf is the AppMonitor that owns a Pod; nil when none does.
+func (a *Agent) monitorOf(pod *corev1.Pod) *v1.AppMonitor {
+	candidates := a.owners[pod.Namespace]
+	name := policies.OwnerOf(pod, candidates)
+	i := slices.IndexFunc(candidates, func(c policies.Candidate) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return candidates[i].AppMonitor
+}
+
+// acts is true for an AppMonitor that lets Pods be resized in place.
+func acts(m *v1.AppMonitor) bool {
+	return m.Spec.ModeOrDefault() != v1.ModeDryRun && m.Spec.StrategyOrDefault() != v1.StrategyRollout
+}
+
+// runs is the runtime's ID of a container that runs; empty for one that does not, and for a whole Pod, which has none.
+func runs(pod *corev1.Pod, name string) string {
+	if name == workload.WholePod {
+		return ""
+	}
+	s := workload.StatusOf(pod, name)
+	if s == nil || s.State.Running == nil {
+		return ""
+	}
+	return s.ContainerID
+}

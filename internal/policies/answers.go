@@ -1,0 +1,15 @@
+package policies
+
+import (
+	"github.com/kubedemo/memhog-operator/internal/scaling"
+	"github.com/kubedemo/memhog-operator/internal/workload"
+)
+
+// Answers are what the API server's refusals are called.
+var Answers = map[workload.Refusal]scaling.Reason{
+	workload.RefusedByQuota:      scaling.ReasonQuotaExceeded,
+	workload.RefusedByLimitRange: scaling.ReasonAtLimitRange,
+	workload.RefusedByNode:       scaling.ReasonNodeFull,
+	workload.RefusedForGood:      scaling.ReasonResizeInfeasible,
+	workload.RefusedAltogether:   scaling.ReasonInPlaceUnavailable,
+}
