@@ -210,7 +210,7 @@ bundle: ## Generate the bundle of VERSION in bundle/, and bundle.Dockerfile.
 		sed -e 's|image: memhog-operator:dev$$|image: $(RELEASED_IMG)|' -e 's|containerImage: memhog-operator:dev$$|containerImage: $(RELEASED_IMG)|' \
 			-e 's|image: memhog-operator-scorecard:dev$$|image: $(SCORECARD_IMG)|' |
 		"$$operator_sdk" generate bundle --quiet --overwrite --version $(VERSION) \
-			--channels $(CHANNELS) --default-channel $(DEFAULT_CHANNEL)
+			--channels $(CHANNELS) --default-channel $(DEFAULT_CHANNEL) --extra-service-accounts memhog-operator-agent
 	rm bundle/manifests/memhog-operator-webhook_v1_service.yaml
 	created=$$(grep '^    createdAt:' $$base)
 	sed -i -e "s|^    createdAt:.*|$$created|" \

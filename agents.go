@@ -54,9 +54,11 @@ func (o *agentOptions) bind(flags *flag.FlagSet) {
 		"node agents, which see memory grow within milliseconds: auto has them where the cluster allows it, on says it as an error where "+
 			"it does not, off removes them")
 	flags.StringVar(&o.image, "agent-image", "", "image of the node agents; that of the operator when empty")
-	flags.StringVar(&o.nodeSelector, "agent-node-selector", "", "labels of the nodes that get an agent, as in key=value,key=value; all when empty")
+	flags.StringVar(&o.nodeSelector, "agent-node-selector", "",
+		"labels of the nodes that get an agent, as in key=value,key=value; all nodes when empty")
 	flags.StringVar(&o.tolerations, "agent-tolerations", everyTaint,
-		"taints that agents tolerate, separated by commas, as in key=value:NoSchedule, key:NoExecute or key; "+everyTaint+" for all, empty for none")
+		"taints that agents tolerate, separated by commas, as in key=value:NoSchedule, key:NoExecute or key; "+everyTaint+
+			" for all, empty for none")
 	flags.StringVar(&o.fillRate, "guaranteed-fill-rate", usualFill, fillRateUsage)
 }
 

@@ -77,7 +77,9 @@ func unused(monitor *v1.AppMonitor, agents operand.Status) *metav1.Condition {
 	case monitor.Spec.ModeOrDefault() == v1.ModeDryRun:
 		return &metav1.Condition{Reason: v1.ReasonAgentsNotUsed, Message: "agents leave alone what spec.mode DryRun only reports"}
 	case monitor.Spec.StrategyOrDefault() == v1.StrategyRollout:
-		return &metav1.Condition{Reason: v1.ReasonAgentsNotUsed, Message: "agents resize in place only, which spec.strategy Rollout rules out"}
+		return &metav1.Condition{
+			Reason: v1.ReasonAgentsNotUsed, Message: "agents resize in place only, which spec.strategy Rollout rules out",
+		}
 	case !agents.Wanted:
 		return &metav1.Condition{Reason: v1.ReasonAgentsOff, Message: "the operator runs with --agent=off" + instead}
 	case agents.Obstacle != "":

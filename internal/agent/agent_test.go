@@ -146,9 +146,6 @@ func TestGrowthThatGoesOnDoesNotWaitForTheCooldown(t *testing.T) {
 	for memory.used < 760*mebibyte && w.asked == 1 {
 		memory.used += rate / 100
 		w.later(shortest)
-		if memory.used < 700*mebibyte {
-			w.wants(pod, "512Mi/768Mi") // within the cooldown, with time left
-		}
 	}
 	w.wants(pod, "1Gi/1536Mi")
 }

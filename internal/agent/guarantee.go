@@ -43,7 +43,30 @@ type guarantee struct {
 	told    Guarantee
 	broken  time.Time // when it was last seen broken
 	failure error
+	// worst is the rate that was kept at any moment of late.
+	worst lowest
 }
+
+// lowest is the lowest of what was measured of late. Whoever looks now and then does not miss it.
+type lowest struct {
+	present, before int64
+	since           time.Time
+}
+
+// lowestSpan is for how long the lowest is remembered, at least.
+const lowestSpan = 10 * time.Second
+
+func (l *lowest) add(value int64, now time.Time) {
+	switch age := now.Sub(l.since); {
+	case age >= 2*lowestSpan:
+		l.present, l.before, l.since = value, value, now
+	case age >= lowestSpan:
+		l.before, l.present, l.since = l.present, value, now
+	}
+	l.present = min(l.present, value)
+}
+
+func (l *lowest) now() int64 { return min(l.present, l.before) }
 
 // weakest is the container that fails first, and the rate at which it does.
 func (a *Agent) weakest(now time.Time) (*container, int64) {
@@ -53,8 +76,7 @@ func (a *Agent) weakest(now time.Time) (*container, int64) {
 		if !c.promised() {
 			continue
 		}
-		look := a.pace.at()
-		if kept := keeps(c.actual(), c.policy.Threshold, look, actuation); kept < rate {
+		if kept := keeps(c.actual(), c.policy.Threshold, a.Rate, a.pace.floor, actuation); kept < rate {
 			weakest, rate = c, kept
 		}
 	}
@@ -72,7 +94,8 @@ func (a *Agent) assess(now time.Time) {
 	actuationLatency.Set(a.latency.now(now).Seconds())
 	lookLateness.Set(a.lateness.now(now).Seconds())
 	guaranteedTarget.Set(float64(a.Rate))
-	guaranteedRate.Set(float64(rate))
+	g.worst.add(rate, now)
+	guaranteedRate.Set(float64(g.worst.now()))
 	stands := Guarantee{
 		Kept: corev1.ConditionTrue, Reason: ReasonKeepsGuarantee,
 		Message: fmt.Sprintf("no container that grows slower than %s a second will be OOM-killed, while there is memory", perSecond(a.Rate)),

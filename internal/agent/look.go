@@ -29,7 +29,8 @@ func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			a.Log.Error(err, "reading a control group failed", "pod", c.pod.Name, "container", c.container)
 		}
-		a.latency.drop(c)
+		// Killed, perhaps, because a resize took too long: what it took by now says something of the next one.
+		a.latency.end(c, now)
 		c.lose()
 		a.queue.schedule(c, now.Add(longest))
 		return
@@ -135,7 +136,7 @@ func (a *Agent) bounds(ctx context.Context, c *container) scaling.Bounds {
 
 // next is the time until the container has to be looked at again.
 func (a *Agent) next(c *container, sample scaling.Sample, now time.Time) time.Duration {
-	wait := deadline(sample.Bytes, c.actual(), c.known.Rate, a.actuation(now))
+	wait := schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.known.Rate, a.actuation(now))
 	switch {
 	case c.target > 0 || c.asking:
 		return shortest // to see how long it takes

@@ -12,6 +12,9 @@ const (
 	// margin is time for what is not measured: the work of the agent itself between a look and the patch.
 	margin = 20 * time.Millisecond
 
+	// calmLook is the time between looks at a container that is just below the threshold.
+	calmLook = 50 * time.Millisecond
+
 	// idleLook is the time between looks at a container that is not given what it needs: what stands in its way does not go away
 	// within milliseconds.
 	idleLook = 250 * time.Millisecond
@@ -21,28 +24,36 @@ const (
 	affordable = 1000
 )
 
-// deadline is when a container has to be looked at again, as the time from now: before it could reach its limit at the guaranteed
-// rate, early enough for a resize.
+// schedule is when a container has to be looked at again, as the time from now: when it could have reached the threshold at the
+// guaranteed rate, so that all that lies between threshold and limit is left for the resize, however long it takes. Just below the
+// threshold that would be all the time: there it is looked at every calmLook; but early enough before it could reach the limit, if
+// resizes take so long.
 //
-// 192Mi of 384Mi in use, at 256Mi a second, with resizes that take 130 ms: 750 ms − 130 ms − 20 ms = 600 ms. With 350Mi in use
-// there is no time left, and the shortest is what it is.
-func deadline(used, limit, rate int64, actuation time.Duration) time.Duration {
+// At 256Mi a second, with 384Mi at 75 % and resizes that take 130 ms: with 192Mi in use 96Mi / 256Mi = 375 ms. With 280Mi in use
+// calmLook, because a look by the limit, after 406 ms − 130 ms − 20 ms, could be later. With 340Mi in use 22 ms.
+func schedule(used, limit int64, threshold float64, rate int64, actuation time.Duration) time.Duration {
 	if rate <= 0 {
 		return longest
 	}
-	full := float64(max(0, limit-used)) / float64(rate)
-	if full >= (longest + actuation + margin).Seconds() {
-		return longest
+	until := func(bytes float64) time.Duration {
+		seconds := (bytes - float64(used)) / float64(rate)
+		return time.Duration(min(seconds, 2*(longest+actuation+margin).Seconds()) * float64(time.Second))
 	}
-	return min(longest, max(shortest, time.Duration(full*float64(time.Second))-actuation-margin))
+	wait := max(calmLook, until(float64(limit)*threshold))
+	return max(shortest, min(longest, wait, until(float64(limit))-actuation-margin))
 }
 
 // keeps is the fastest growth, in bytes per second, that a container with some limit survives: what fills, from just below the
-// threshold on, no more than the rest until a look comes and a resize is through.
+// threshold on, no more than the rest until the next look comes, no sooner than after the floor, and a resize is through.
 //
-// 384Mi at 75 %, with looks every 10 ms and resizes that take 130 ms: 96Mi / 160 ms = 600Mi a second.
-func keeps(limit int64, threshold float64, look, actuation time.Duration) int64 {
-	return int64(float64(limit) * (1 - threshold) / (look + actuation + margin).Seconds())
+// 384Mi at 75 %, with a look every 50 ms and resizes that take 130 ms: 96Mi / 200 ms = 480Mi a second.
+func keeps(limit int64, threshold float64, rate int64, floor, actuation time.Duration) int64 {
+	look := schedule(int64(float64(limit)*threshold)-1, limit, threshold, rate, actuation)
+	kept := int64(float64(limit) * (1 - threshold) / (max(look, floor) + actuation + margin).Seconds())
+	if look > shortest && look >= floor {
+		return max(kept, rate) // there was time left, whatever rounding makes of it
+	}
+	return kept
 }
 
 // pace spares the processor: with many containers whose deadlines are close, those that do not grow are looked at less often than

@@ -5,44 +5,85 @@ import (
 	"time"
 )
 
-func TestDeadlines(t *testing.T) {
-	const actuation = 130 * time.Millisecond
+func TestWhenToLookAgain(t *testing.T) {
 	for _, tt := range []struct {
 		reason      string
 		used, limit int64 // Mi
+		actuation   time.Duration
 		want        time.Duration
 	}{
-		{"half full", 192, 384, 600 * time.Millisecond},
-		{"nearly full", 350, 384, shortest},
-		{"more than full", 400, 384, shortest},
-		{"as good as empty", 10, 10 << 20, longest},
-		{"just room for the longest", 0, 300, longest},
+		{"half full", 192, 384, 130 * time.Millisecond, 375 * time.Millisecond},
+		{"just below the threshold", 280, 384, 130 * time.Millisecond, calmLook},
+		{"resizes are slow", 280, 384, 370 * time.Millisecond, 16250 * time.Microsecond},
+		{"resizes are slow, and less is in use", 192, 384, 500 * time.Millisecond, 230 * time.Millisecond},
+		{"nearly full", 350, 384, 130 * time.Millisecond, shortest},
+		{"more than full", 400, 384, 130 * time.Millisecond, shortest},
+		{"as good as empty", 10, 10 << 20, 130 * time.Millisecond, longest},
 	} {
-		if got := deadline(tt.used*mebibyte, tt.limit*mebibyte, rate, actuation); got != tt.want {
+		if got := schedule(tt.used*mebibyte, tt.limit*mebibyte, 0.75, rate, tt.actuation); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.reason, got, tt.want)
 		}
 	}
-	if got := deadline(0, 1, 0, 0); got != longest {
+	if got := schedule(0, 1, 0.75, 0, 0); got != longest {
 		t.Errorf("nothing is promised: %s, want %s", got, longest)
 	}
 }
 
-func TestADeadlineIsNeverTooLate(t *testing.T) {
-	for used := int64(0); used <= 1024; used++ {
-		for _, actuation := range []time.Duration{0, 50 * time.Millisecond, time.Second} {
-			wait := deadline(used*mebibyte, 1024*mebibyte, rate, actuation)
-			filled := float64(used*mebibyte) + rate*(wait+actuation).Seconds()
-			if wait > shortest && filled > 1024*mebibyte {
-				t.Fatalf("%dMi in use: after %s and a resize of %s, %.0f bytes are in use", used, wait, actuation, filled)
+// What grows as fast as a container survives by keeps, or slower, is never full before the resize is through, wherever it was when
+// it was looked at.
+func TestWhatIsSaidToBeKeptIsKept(t *testing.T) {
+	const threshold = 0.75
+	for _, limit := range []int64{64, 100, 384, 1024, 3072} {
+		for _, actuation := range []time.Duration{0, 50 * time.Millisecond, 300 * time.Millisecond, time.Second} {
+			growth := min(rate, keeps(limit*mebibyte, threshold, rate, 0, actuation))
+			for used := int64(0); used < limit*3/4; used++ {
+				wait := schedule(used*mebibyte, limit*mebibyte, threshold, rate, actuation)
+				full := float64(used*mebibyte) + float64(growth)*(wait+actuation).Seconds()
+				seen := float64(used*mebibyte) + float64(growth)*wait.Seconds()
+				if seen >= threshold*float64(limit*mebibyte) && full > float64(limit*mebibyte) {
+					t.Fatalf("%dMi of %dMi, growing by %d: looked at again after %s, and full before a resize of %s", used, limit, growth, wait, actuation)
+				}
 			}
 		}
 	}
 }
 
 func TestTheRateThatAContainerSurvives(t *testing.T) {
-	// 96Mi / 160 ms.
-	if got := keeps(384*mebibyte, 0.75, shortest, 130*time.Millisecond); got != 600*mebibyte {
-		t.Errorf("%d, want %d", got, 600*mebibyte)
+	for _, tt := range []struct {
+		reason           string
+		floor, actuation time.Duration
+		want             int64
+	}{
+		{"96Mi in 200 ms", 0, 130 * time.Millisecond, 480},
+		{"looks that are spared", 100 * time.Millisecond, 130 * time.Millisecond, 384},
+		{"slow resizes are looked at sooner: 96Mi in 375 ms", 0, 340 * time.Millisecond, 256},
+		{"96Mi in 960 ms", 0, 930 * time.Millisecond, 100},
+	} {
+		if got := keeps(384*mebibyte, 0.75, rate, tt.floor, tt.actuation); got/mebibyte != tt.want {
+			t.Errorf("%s: %dMi, want %dMi", tt.reason, got/mebibyte, tt.want)
+		}
+	}
+}
+
+func TestTheLowestIsRememberedForAWhile(t *testing.T) {
+	l, at := lowest{}, time.Unix(1000, 0)
+	for i, value := range []int64{256, 100, 256, 200, 256} {
+		l.add(value, at.Add(time.Duration(i)*time.Second))
+	}
+	if got := l.now(); got != 100 {
+		t.Errorf("%d, want 100", got)
+	}
+	l.add(200, at.Add(11*time.Second))
+	if got := l.now(); got != 100 {
+		t.Errorf("%d a moment later, want 100", got)
+	}
+	l.add(256, at.Add(21*time.Second))
+	if got := l.now(); got != 200 {
+		t.Errorf("%d, want what came after it", got)
+	}
+	l.add(256, at.Add(60*time.Second))
+	if got := l.now(); got != 256 {
+		t.Errorf("%d long after, want 256", got)
 	}
 }
 

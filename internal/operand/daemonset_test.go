@@ -24,7 +24,7 @@ func TestAgentsAreRunAsTheOperatorIs(t *testing.T) {
 	set := DaemonSet(home(), settings())
 	pod := set.Spec.Template.Spec
 	agent := pod.Containers[0]
-	if agent.Image != "registry.example/op:1" || agent.ImagePullPolicy != corev1.PullIfNotPresent || pod.ImagePullSecrets[0].Name != "registry" {
+	if agent.Image != home().Image || agent.ImagePullPolicy != home().PullPolicy || pod.ImagePullSecrets[0].Name != "registry" {
 		t.Errorf("the image is %s, pulled %s with %v", agent.Image, agent.ImagePullPolicy, pod.ImagePullSecrets)
 	}
 	if diff := cmp.Diff([]metav1.OwnerReference{home().Owner}, set.OwnerReferences); diff != "" {
@@ -43,7 +43,8 @@ func TestAgentsAreRunAsTheOperatorIs(t *testing.T) {
 			variables = append(variables, v.Name+"="+v.ValueFrom.FieldRef.FieldPath)
 		}
 	}
-	if diff := cmp.Diff([]string{"NODE_NAME=spec.nodeName", "POD_NAME=metadata.name", "POD_NAMESPACE=metadata.namespace"}, variables); diff != "" {
+	names := []string{"NODE_NAME=spec.nodeName", "POD_NAME=metadata.name", "POD_NAMESPACE=metadata.namespace"}
+	if diff := cmp.Diff(names, variables); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
 	}
 }
@@ -68,7 +69,8 @@ func TestAgentsSeeOneFolderOfTheNodeAndMayDoNothingElse(t *testing.T) {
 	if diff := cmp.Diff(want, agent.SecurityContext); diff != "" {
 		t.Errorf("security context of the container (-want +got):\n%s", diff)
 	}
-	if c := pod.SecurityContext; !*c.RunAsNonRoot || *c.RunAsUser != 65532 || c.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+	c := pod.SecurityContext
+	if !*c.RunAsNonRoot || *c.RunAsUser != 65532 || c.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
 		t.Errorf("security context of the Pod: %+v", c)
 	}
 	if len(agent.Ports) != 1 || agent.Ports[0].ContainerPort != 8444 || agent.Ports[0].HostPort != 0 {
@@ -86,7 +88,8 @@ func TestAgentsFollowTheOperatorsSettings(t *testing.T) {
 	s.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	s.FillRate = resource.MustParse("1Gi")
 	pod := DaemonSet(home(), s).Spec.Template.Spec
-	wanted := "agent --namespace=shop,bank --guaranteed-fill-rate=1Gi --cgroup-root=/host/sys/fs/cgroup --metrics-bind-address=:8444 --zap-log-level=debug"
+	wanted := "agent --namespace=shop,bank --guaranteed-fill-rate=1Gi --cgroup-root=/host/sys/fs/cgroup " +
+		"--metrics-bind-address=:8444 --zap-log-level=debug"
 	if args := strings.Join(pod.Containers[0].Args, " "); args != wanted {
 		t.Errorf("its arguments are %s, want %s", args, wanted)
 	}

@@ -39,6 +39,8 @@ const (
 	olmOwnerNamespace = "olm.owner.namespace"
 )
 
+const rbac = "rbac.authorization.k8s.io/v1"
+
 // canHaveAgents is an obstacle where agents could not be confined, or could resize nothing.
 func canHaveAgents(server discovery.DiscoveryInterface) error {
 	able, err := workload.Discover(server)
@@ -120,14 +122,14 @@ func allowsNodeFolders(ctx context.Context, c client.Reader, namespace string) e
 	if level == "" || level == privileged {
 		return nil
 	}
-	return &obstacle{text: fmt.Sprintf("namespace %q enforces the Pod Security level %q, which forbids the folder %s of the node to agents: "+
+	return &obstacle{text: fmt.Sprintf("namespace %q enforces the Pod Security level %q, which forbids agents the folder %s of the node: "+
 		"label the namespace %s=%s to have them", namespace, level, cgroups, enforceLabel, privileged)}
 }
 
-// policyOwner is what the admission policy goes with at an uninstallation. It is cluster-wide, so its owner must be: the agents'
+// policyOwner returns what the admission policy goes with at an uninstallation. It is cluster-wide, so its owner must be: the agents'
 // ClusterRole. OLM makes that under names of its own, and removes it with the ClusterServiceVersion that it is labelled with.
 func policyOwner(ctx context.Context, c client.Reader, namespace, version string) ([]metav1.OwnerReference, error) {
-	roles := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRoleList"}}
+	roles := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: rbac, Kind: "ClusterRoleList"}}
 	which := client.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, Name)}
 	if version != "" {
 		which = client.ListOptions{LabelSelector: apilabels.SelectorFromSet(apilabels.Set{
@@ -138,10 +140,11 @@ func policyOwner(ctx context.Context, c client.Reader, namespace, version string
 		return nil, fmt.Errorf("find the agents' ClusterRole: %w", err)
 	}
 	if len(roles.Items) == 0 {
-		return nil, nil
+		// During an uninstallation it goes before the operator does. A policy that is made now would be left behind.
+		return nil, &obstacle{remove: true, text: fmt.Sprintf("there is no ClusterRole %s with the agents' rights", Name)}
 	}
 	first := slices.MinFunc(roles.Items, func(a, b metav1.PartialObjectMetadata) int { return strings.Compare(a.Name, b.Name) })
 	return []metav1.OwnerReference{
-		{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: first.Name, UID: first.UID},
+		{APIVersion: rbac, Kind: "ClusterRole", Name: first.Name, UID: first.UID},
 	}, nil
 }

@@ -70,7 +70,9 @@ func New(o Options) (*Keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for discovery: %w", err)
 	}
-	k := &Keeper{Options: o, client: direct, server: server, scheme: scheme, pace: usualPace, changed: make(chan struct{}, 1), applied: applied{}}
+	k := &Keeper{
+		Options: o, client: direct, server: server, scheme: scheme, pace: usualPace, changed: make(chan struct{}, 1), applied: applied{},
+	}
 	k.status.Store(&Status{Wanted: o.Settings.Mode != Off})
 	return k, nil
 }
@@ -93,7 +95,10 @@ func (k *Keeper) Start(ctx context.Context) error {
 	}
 	for {
 		err := round(ctx)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // whatever failed, it is over
+		}
+		if err == nil {
 			return nil
 		}
 		if o := (*obstacle)(nil); errors.As(err, &o) && o.remove {

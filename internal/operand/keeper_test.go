@@ -40,7 +40,8 @@ func newOperator(t *testing.T) *operator {
 	}
 	selector := &metav1.LabelSelector{MatchLabels: template.Labels}
 	o.deploy = &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "op", Namespace: o.namespace}, Spec: appsv1.DeploymentSpec{Selector: selector, Template: template},
+		ObjectMeta: metav1.ObjectMeta{Name: "op", Namespace: o.namespace},
+		Spec:       appsv1.DeploymentSpec{Selector: selector, Template: template},
 	}
 	create(t, o.deploy)
 	set := &appsv1.ReplicaSet{
@@ -268,7 +269,8 @@ func TestALevelOfTheWholeClusterShowsItselfInEvents(t *testing.T) {
 	event := &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Name: "refused", Namespace: o.namespace},
 		InvolvedObject: corev1.ObjectReference{Kind: "DaemonSet", Name: Name, Namespace: o.namespace, UID: set.UID},
-		Reason:         "FailedCreate", Message: `Error creating: pods "memhog-operator-agent-1" is forbidden: violates PodSecurity "baseline"`,
+		Reason:         "FailedCreate",
+		Message:        `Error creating: pods "memhog-operator-agent-1" is forbidden: violates PodSecurity "baseline"`,
 	}
 	create(t, event)
 	set.Status.DesiredNumberScheduled = 1
@@ -297,6 +299,23 @@ func TestWithoutTheRightToConfineThereAreNoAgents(t *testing.T) {
 	k, _ := o.keeps()
 	o.says(k, "it may not", func(s Status) bool { return s.Obstacle != "" })
 	mustContain(t, k.Status().Obstacle, "may not confine agents", "validatingadmissionpolicies")
+	o.areNot()
+}
+
+func TestAnUninstallationIsNotWorkedAgainst(t *testing.T) {
+	o := newOperator(t)
+	_, stop := o.keeps()
+	o.are()
+	stop()
+	// In this order: garbage is collected as soon as its owner is gone.
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: Name}}
+	must(t, live.Delete(t.Context(), role))
+	for _, policy := range o.all()[1:] {
+		must(t, live.Delete(t.Context(), policy))
+	}
+	k, _ := o.keeps()
+	o.says(k, "it sees what is missing", func(s Status) bool { return s.Obstacle != "" })
+	mustContain(t, k.Status().Obstacle, "no ClusterRole "+Name)
 	o.areNot()
 }
 

@@ -21,7 +21,8 @@ func (k *Keeper) look(ctx context.Context, seen client.Reader, namespace string)
 		return Status{}, fmt.Errorf("list the agents: %w", err)
 	}
 	set := &appsv1.DaemonSet{}
-	if err := seen.Get(ctx, client.ObjectKey{Namespace: namespace, Name: Name}, set); client.IgnoreNotFound(err) != nil {
+	err := seen.Get(ctx, client.ObjectKey{Namespace: namespace, Name: Name}, set)
+	if client.IgnoreNotFound(err) != nil {
 		return Status{}, fmt.Errorf("read the agents' DaemonSet: %w", err)
 	}
 	status := Status{Known: true, Wanted: true, agents: agentsOf(pods.Items)}

@@ -125,7 +125,8 @@ func (k *Keeper) delete(ctx context.Context, o client.Object) error {
 	case o.GetLabels()[nameLabel] != operatorName:
 		return nil
 	}
-	if err := k.client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+	err = k.client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s %q: %w", kind, o.GetName(), err)
 	}
 	k.Log.Info("removed", "kind", kind, "name", o.GetName())

@@ -62,7 +62,7 @@ type Home struct {
 	PullSecrets []corev1.LocalObjectReference
 	// Owner is the operator's Deployment: the agents go when it goes.
 	Owner metav1.OwnerReference
-	// PolicyOwner is what the admission policy goes with; none when that is not known.
+	// PolicyOwner is what the admission policy goes with.
 	PolicyOwner []metav1.OwnerReference
 }
 

@@ -69,7 +69,8 @@ func variables() []admissionv1.Variable {
 		{Name: "node", Expression: claim(nodeClaim)},
 		{Name: "pod", Expression: claim(podClaim)},
 		{Name: "monitored", Expression: fmt.Sprintf(
-			"has(oldObject.metadata.annotations) && '%[1]s' in oldObject.metadata.annotations ? oldObject.metadata.annotations['%[1]s'] : ''",
+			"has(oldObject.metadata.annotations) && '%[1]s' in oldObject.metadata.annotations ? "+
+				"oldObject.metadata.annotations['%[1]s'] : ''",
 			v1.MonitorAnnotation)},
 		{Name: "before", Expression: containers("oldObject")},
 		{Name: "after", Expression: containers("object")},
@@ -118,7 +119,8 @@ func statuses(namespace string) []admissionv1.Validation {
 	}
 	return []admissionv1.Validation{
 		refuse(
-			fmt.Sprintf("variables.resize || variables.pod != '' && object.metadata.name == variables.pod && request.namespace == '%s'", namespace),
+			fmt.Sprintf("variables.resize || variables.pod != '' && object.metadata.name == variables.pod && "+
+				"request.namespace == '%s'", namespace),
 			"'an agent may report on its own Pod only: its token is bound to ' + "+
 				"(variables.pod == '' ? 'no Pod' : 'Pod ' + variables.pod)"),
 		refuse(

@@ -79,7 +79,9 @@ func node(t *testing.T, name string) {
 	t.Helper()
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	create(t, n)
-	n.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("256Gi")}
+	n.Status.Allocatable = corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("256Gi"),
+	}
 	n.Status.Capacity, n.Status.DeclaredFeatures = n.Status.Allocatable, []string{"InPlacePodLevelResourcesVerticalScaling"}
 	must(t, live.Status().Update(t.Context(), n))
 }

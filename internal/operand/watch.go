@@ -33,9 +33,10 @@ type watch struct {
 func (k *Keeper) watch(ctx context.Context, namespace string) (*watch, error) {
 	named := fields.OneTermEqualSelector(metav1.ObjectNameField, Name)
 	here := map[string]cache.Config{namespace: {}}
+	pods := apilabels.SelectorFromSet(labels())
 	kinds := map[client.Object]cache.ByObject{
 		&appsv1.DaemonSet{}:                             {Namespaces: here, Field: named},
-		&corev1.Pod{}:                                   {Namespaces: here, Label: apilabels.SelectorFromSet(labels()), Transform: stripAgent},
+		&corev1.Pod{}:                                   {Namespaces: here, Label: pods, Transform: stripAgent},
 		&admissionv1.ValidatingAdmissionPolicy{}:        {Field: named},
 		&admissionv1.ValidatingAdmissionPolicyBinding{}: {Field: named},
 	}

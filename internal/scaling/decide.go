@@ -121,7 +121,7 @@ func decideByUse(p Policy, o Observation, now time.Time) Decision {
 		need = max(need, o.Size.Limit)
 	}
 	if p.reached(o.Sample.Bytes, o.Size.Limit) {
-		return raise(p, o, now, need, ReasonAboveThreshold, (runsOut || o.atRisk(now)) && !o.Disruptive)
+		return raise(p, o, now, need, ReasonAboveThreshold, (runsOut || o.outruns(p.Cooldown, now)) && !o.Disruptive)
 	}
 	if runsOut {
 		return raise(p, o, now, need, ReasonForecastOOM, !o.Disruptive)
@@ -151,7 +151,7 @@ func (o Observation) urgent(p Policy, now time.Time) bool {
 	if o.Disruptive || !underWay || o.Sample.stale(now, p.MaxSampleAge) {
 		return false
 	}
-	return o.runsOut(p, now) || p.reached(o.Sample.Bytes, o.Size.Limit) && o.atRisk(now)
+	return o.runsOut(p, now) || o.Rate > 0 && p.reached(o.Sample.Bytes, o.Size.Limit)
 }
 
 // raise asks for the size that the need in bytes is below the threshold of, as far as that can be had. What is urgent

@@ -21,12 +21,12 @@ func (o Observation) runsOut(p Policy, now time.Time) bool {
 	return float64(o.Sample.Bytes)+o.History.Slope()*ahead.Seconds() >= float64(o.Size.Limit)
 }
 
-// atRisk is true when use, growing at the rate that is promised to be survived, could have reached the limit before the decision
-// after this one can take effect: with 256Mi a second and a reaction of 100 ms, from 358.4Mi of 384Mi on.
-func (o Observation) atRisk(now time.Time) bool {
+// outruns is true when use, growing at the rate that is promised to be survived, could reach the limit before the cooldown is
+// over: with 256Mi a second and half a second left, from 256Mi of 384Mi on.
+func (o Observation) outruns(cooldown time.Duration, now time.Time) bool {
 	if o.Rate <= 0 || o.Disruptive {
 		return false
 	}
-	ahead := o.Reaction + max(0, now.Sub(o.Sample.Time))
-	return float64(o.Sample.Bytes)+float64(o.Rate)*ahead.Seconds() >= float64(o.Size.Limit)
+	left := cooldown - now.Sub(o.LastChange).Abs() + max(0, now.Sub(o.Sample.Time))
+	return float64(o.Sample.Bytes)+float64(o.Rate)*left.Seconds() >= float64(o.Size.Limit)
 }

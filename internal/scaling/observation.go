@@ -68,9 +68,8 @@ type Observation struct {
 	// Raises are the times of the workload's raises since use last levelled off, oldest first.
 	Raises []time.Time
 
-	// Rate is how fast use may grow from now on, in bytes per second, without the container being killed: what reaches the
-	// threshold does not wait for a cooldown when it could reach the limit at this rate before the next decision could help.
-	// Zero where no rate is promised.
+	// Rate is how fast use may grow from now on, in bytes per second, without the container being killed: what has reached the
+	// threshold does not wait for a cooldown during which it could reach the limit. Zero where no rate is promised.
 	Rate int64
 
 	// Paused is true when the user stopped all action on the workload or its AppMonitor.

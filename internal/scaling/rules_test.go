@@ -338,11 +338,11 @@ func TestWhatSomebodyElsePutBackStaysAsItIs(t *testing.T) {
 }
 
 func TestAPromisedRateDoesNotWaitForTheCooldown(t *testing.T) {
-	// 384Mi at 256Mi a second, with a reaction of 100 ms: 25.6Mi before the limit.
-	promised := func(used int64, more ...func(*Observation)) func(*Policy, *Observation) {
+	// 384Mi at 256Mi a second: 300Mi are full after 328 ms.
+	promised := func(left time.Duration, more ...func(*Observation)) func(*Policy, *Observation) {
 		return func(p *Policy, o *Observation) {
-			p.Cooldown, o.LastChange, o.Rate, o.Reaction = time.Minute, noon, 256*mebibyte, 100*time.Millisecond
-			o.Sample.Bytes = used * mebibyte
+			p.Cooldown, o.LastChange, o.Rate = time.Minute, noon.Add(left-time.Minute), 256*mebibyte
+			o.Sample.Bytes = 300 * mebibyte
 			for _, change := range more {
 				change(o)
 			}
@@ -350,16 +350,21 @@ func TestAPromisedRateDoesNotWaitForTheCooldown(t *testing.T) {
 	}
 	underWay := func(o *Observation) { o.Resize = Resize{State: ResizeInProgress, Since: noon, Actual: mi(128, 192)} }
 	check(t, []situated{
-		{"there is time for another look", promised(358), held(ReasonCooldown)},
-		{"there is none", promised(359), raised(ReasonAboveThreshold, 512, 768)},
-		{"what was measured a while ago may be more by now", promised(350, func(o *Observation) {
-			o.Sample.Time = noon.Add(-50 * time.Millisecond)
+		{"it cannot be full before the cooldown is over", promised(328 * time.Millisecond), held(ReasonCooldown)},
+		{"it can", promised(329 * time.Millisecond), raised(ReasonAboveThreshold, 512, 768)},
+		{"what was measured a while ago may be more by now", promised(300*time.Millisecond, func(o *Observation) {
+			o.Sample.Time = noon.Add(-30 * time.Millisecond)
 		}), raised(ReasonAboveThreshold, 512, 768)},
-		{"nothing is promised", promised(359, func(o *Observation) { o.Rate = 0 }), held(ReasonCooldown)},
-		{"a restart would help nobody", promised(359, func(o *Observation) { o.Disruptive = true }), held(ReasonCooldown)},
-		{"use that may go anywhere, but is below the threshold", promised(280, func(o *Observation) { o.Reaction = time.Minute }),
-			held(ReasonNormal)},
-		{"a resize that is under way is enough", promised(280, underWay), held(ReasonResizeInProgress)},
-		{"one that is under way is not enough", promised(360, underWay), raised(ReasonAboveThreshold, 512, 768)},
+		{"nothing is promised", promised(time.Minute, func(o *Observation) { o.Rate = 0 }), held(ReasonCooldown)},
+		{"a restart would help nobody", promised(time.Minute, func(o *Observation) { o.Disruptive = true }), held(ReasonCooldown)},
+		{"use that may go anywhere, but is below the threshold", promised(time.Minute, func(o *Observation) {
+			o.Sample.Bytes = 280 * mebibyte
+		}), held(ReasonNormal)},
+		{"a resize that is under way is enough", promised(time.Minute, underWay, func(o *Observation) {
+			o.Sample.Bytes = 280 * mebibyte
+		}), held(ReasonResizeInProgress)},
+		{"one that is under way is not enough", promised(time.Minute, underWay), raised(ReasonAboveThreshold, 512, 768)},
+		{"nor does it wait where nothing is promised", promised(0, underWay, func(o *Observation) { o.Rate = 0 }),
+			held(ReasonResizeInProgress)},
 	})
 }

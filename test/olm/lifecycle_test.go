@@ -254,13 +254,13 @@ func (s *story) objects(ctx context.Context) map[string]bool {
 	s.t.Helper()
 	found := map[string]bool{}
 	for _, kind := range []string{
-		"v1/Service", "v1/ServiceAccount", "v1/ConfigMap", "v1/Secret", "apps/v1/Deployment", "apps/v1/ReplicaSet",
-		"apps/v1/DaemonSet", "v1/Pod",
+		"v1/Service", "v1/ServiceAccount", "v1/ConfigMap", "v1/Secret", "apps/v1/Deployment", "apps/v1/ReplicaSet", "apps/v1/DaemonSet", "v1/Pod",
 		"rbac.authorization.k8s.io/v1/Role", "rbac.authorization.k8s.io/v1/RoleBinding",
 		"rbac.authorization.k8s.io/v1/ClusterRole", "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
 		"networking.k8s.io/v1/NetworkPolicy", "coordination.k8s.io/v1/Lease",
 		"admissionregistration.k8s.io/v1/MutatingWebhookConfiguration",
-		"admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding",
+		"admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy",
+		"admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding",
 		"operators.coreos.com/v2/OperatorCondition", "operators.coreos.com/v1alpha1/InstallPlan",
 		"operators.coreos.com/v1alpha1/ClusterServiceVersion", "operators.coreos.com/v1alpha1/Subscription",
 	} {
