@@ -16,49 +16,42 @@ import (
 // it tries, and once more when what it knows has aged.
 const fewRefusals = 6
 
-func TestAgentStopsAtTheCeiling(t *testing.T) {
-	s := prepareWithAgents(t)
-	monitor := s.inPlace("ceiling", func(spec *v1.AppMonitorSpec) {
+func TestAgentKeepsToACeilingALimitRangeAndAQuota(t *testing.T) {
+	capped, ranged, counted := prepareWithAgents(t), newStory(t), newStory(t)
+	ranged.limitRange("500Mi")
+	counted.quota("400Mi")
+	ranged.leave()
+	counted.leave()
+	capped.alone()
+	begin := time.Now()
+	ceiling := capped.inPlace("ceiling", func(spec *v1.AppMonitorSpec) {
 		most := resource.MustParse("600Mi")
 		spec.MaxMemory, spec.Cooldown = &most, noTime()
 	})
-	s.alone()
-	begin := time.Now()
-	hog := memhog(s).Waits(sight).Grows(64).From(200).To(500).Deploy()
-	pod := hog.Stays().BecomesSized("400Mi/600Mi")
-	hog.Reaches(500) // 83 % of the ceiling
-	monitor.Decided(hog, "Hold of memhog at 400Mi/600Mi: AtMaximum")
-	s.theAgentHasLooked(200)
-	pod.AskedFor("256Mi/384Mi", "400Mi/600Mi")
-	pod.WasRaisedByTheAgent(begin, 1)
-	s.refusalsAre(begin, 0)
-	s.NobodyDied()
-}
-
-func TestAgentKeepsToALimitRangeAndAQuota(t *testing.T) {
-	ranged, counted := prepareWithAgents(t), newStory(t)
-	ranged.limitRange("500Mi")
-	counted.quota("400Mi")
-	counted.leave()
-	ranged.alone()
-	begin := time.Now()
 	for _, s := range []*story{ranged, counted} {
 		s.inPlace("bounded", func(spec *v1.AppMonitorSpec) { spec.Cooldown = noTime() })
 	}
-	// Above the threshold of 500Mi, and of what the quota has left for it.
-	first := memhog(ranged).Waits(sight).Grows(32).From(200).To(400).Deploy()
-	second := memhog(counted).Waits(sight).Grows(32).From(200).To(500).Deploy()
-	within, left := first.Stays(), second.Stays()
-	first.Reaches(400)
-	second.Reaches(500)
-	ranged.theAgentHasLooked(300)
+	// Each grows beyond the threshold of what it may be given: of 600Mi, of 500Mi, and of the 600Mi that the quota is enough for.
+	first := memhog(capped).Waits(sight).Grows(48).From(200).To(500).Deploy()
+	second := memhog(ranged).Waits(sight).Grows(32).From(200).To(400).Deploy()
+	third := memhog(counted).Waits(sight).Grows(32).From(200).To(500).Deploy()
+	pod, within, left := first.Stays(), second.Stays(), third.Stays()
+	first.Reaches(500)
+	second.Reaches(400)
+	third.Reaches(500)
+	ceiling.Decided(first, "Hold of memhog at 400Mi/600Mi: AtMaximum")
+	capped.theAgentHasLooked(200)
 
+	pod.AskedFor("256Mi/384Mi", "400Mi/600Mi")
+	pod.WasRaisedByTheAgent(begin, 1)
 	within.grewWithin(500)
 	left.grewWithin(600)
+	capped.refusalsAre(begin, 0)
 	ranged.refusalsAre(begin, fewRefusals)
 	counted.refusalsAre(begin, fewRefusals)
-	ranged.NobodyDied()
-	counted.NobodyDied()
+	for _, s := range []*story{capped, ranged, counted} {
+		s.NobodyDied()
+	}
 }
 
 func TestAgentGivesWhatAFullNodeHas(t *testing.T) {
