@@ -56,7 +56,7 @@ type container struct {
 	// raisedAt is when it was last raised by the agent; zero when it never was.
 	raisedAt time.Time
 
-	// asking is true while the API server is asked for a resize to the size asked, and target the limit that is awaited since it was; zero when
+	// asking is true while the API server is asked for a resize to the size asked, and target the limit that is awaited since; zero when
 	// none is.
 	asking bool
 	asked  scaling.Memory

@@ -117,7 +117,9 @@ func (w *world) restart() {
 }
 
 // resize plays the API server.
-func (w *world) resize(ctx context.Context, _ client.Client, sub string, o client.Object, p client.Patch, _ ...client.SubResourcePatchOption) error {
+func (w *world) resize(ctx context.Context, _ client.Client, sub string, o client.Object, p client.Patch,
+	_ ...client.SubResourcePatchOption,
+) error {
 	w.asked++
 	if w.refusal != nil {
 		return w.refusal

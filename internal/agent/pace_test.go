@@ -41,7 +41,8 @@ func TestWhatIsSaidToBeKeptIsKept(t *testing.T) {
 				full := float64(used*mebibyte) + float64(growth)*(wait+actuation).Seconds()
 				seen := float64(used*mebibyte) + float64(growth)*wait.Seconds()
 				if seen >= threshold*float64(limit*mebibyte) && full > float64(limit*mebibyte) {
-					t.Fatalf("%dMi of %dMi, growing by %d: looked at again after %s, and full before a resize of %s", used, limit, growth, wait, actuation)
+					t.Fatalf("%dMi of %dMi, growing by %d: looked at again after %s, and full before a resize of %s",
+						used, limit, growth, wait, actuation)
 				}
 			}
 		}

@@ -208,6 +208,7 @@ func TestWhatIsGoneIsForgotten(t *testing.T) {
 	must(t, w.client.Delete(t.Context(), pod))
 	w.turn()
 	if a := w.agent; len(a.containers)+len(a.versions)+len(a.takes)+len(a.queue) > 0 {
-		t.Errorf("%d containers, %d versions, %d requests and %d in the queue are left", len(a.containers), len(a.versions), len(a.takes), len(a.queue))
+		t.Errorf("%d containers, %d versions, %d requests and %d in the queue are left",
+			len(a.containers), len(a.versions), len(a.takes), len(a.queue))
 	}
 }
