@@ -195,6 +195,19 @@ func (w *world) pod(name string, used int64, change ...func(*corev1.Pod)) (*core
 	return pod, g
 }
 
+// crowd has so many calm containers that the others are looked at for their deadlines alone.
+func (w *world) crowd() {
+	for i := range 100 {
+		w.pod(fmt.Sprint("calm-", i), 1, func(p *corev1.Pod) {
+			for _, r := range []corev1.ResourceList{
+				p.Spec.Containers[0].Resources.Requests, p.Status.ContainerStatuses[0].Resources.Requests,
+			} {
+				r[corev1.ResourceMemory] = resource.MustParse("1Mi")
+			}
+		})
+	}
+}
+
 // turn is one round of the agent's loop, as Start has it: with the cache as it is, all answers, and all looks that are due.
 func (w *world) turn() {
 	w.t.Helper()

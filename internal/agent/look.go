@@ -150,7 +150,7 @@ func (a *Agent) bounds(ctx context.Context, c *container) scaling.Bounds {
 
 // next is the time until the container has to be looked at again.
 func (a *Agent) next(c *container, sample scaling.Sample, now time.Time) time.Duration {
-	wait := schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.rate(), a.actuation(now))
+	wait := min(spared(len(a.containers)), schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.rate(), a.actuation(now)))
 	switch {
 	case c.target > 0 || c.asking:
 		return shortest // to see how long it takes

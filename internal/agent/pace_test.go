@@ -114,6 +114,16 @@ func TestCalmContainersAreLookedAtNoMoreThanIsAffordable(t *testing.T) {
 	}
 }
 
+func TestLooksThatCostLittleAreTakenAnyway(t *testing.T) {
+	for containers, want := range map[int]time.Duration{
+		0: shortest, 1: shortest, 2: shortest, 20: 100 * time.Millisecond, 110: 550 * time.Millisecond,
+	} {
+		if got := spared(containers); got != want {
+			t.Errorf("%d containers: each every %s, want %s", containers, got, want)
+		}
+	}
+}
+
 func TestLatenessIsForgotten(t *testing.T) {
 	var l lateness
 	at := time.Unix(100, 0)
