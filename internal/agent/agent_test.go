@@ -68,6 +68,25 @@ func TestWhatGrowsFasterThanIsPromisedIsLookedAtMoreOften(t *testing.T) {
 	}
 }
 
+func TestGrowthIsForeseenOnlyWhereTheThresholdIsTooLate(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	starts, memory := w.pod("starts", 10)
+	w.turn()
+	w.grows(memory, 1000*mebibyte, 200*time.Millisecond)
+	w.later(time.Second)
+	w.wants(starts, "256Mi/384Mi")
+	small, memory := w.pod("small", 20, func(p *corev1.Pod) {
+		p.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("100Mi")
+		p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("50Mi")
+		p.Status.ContainerStatuses[0].Resources = p.Spec.Containers[0].Resources.DeepCopy()
+	})
+	memory.limit = 100 * mebibyte
+	w.turn()
+	w.grows(memory, rate, 150*time.Millisecond) // to 58Mi, which are full after 164 ms
+	w.wants(small, "100Mi/200Mi")
+}
+
 func TestCachesOfFilesDoNotCount(t *testing.T) {
 	w := newWorld(t)
 	w.monitor()

@@ -101,8 +101,11 @@ func (a *Agent) decide(ctx context.Context, c *container, sample scaling.Sample,
 	o, policy := c.known, c.policy
 	o.Sample, o.History = sample, &c.history
 	o.Reaction = min(longest, a.latency.usual(now)+a.lateness.now(now)+margin+shortest)
-	// Looks are as close as they have to be: nothing need be foreseen but what a resize takes.
+	// Looks are as close as they have to be, and what lies above the threshold is enough for a resize: so most is left to the
+	// threshold, and what fills quickly when it starts is not raised for that. Where it is not enough, growth is foreseen for as
+	// long as a resize takes.
 	policy.Horizon = o.Reaction
+	policy.Forecasts = policy.Forecasts && keeps(c.actual(), policy.Threshold, o.Rate, 0, a.latency.usual(now)) < o.Rate
 	c.refused.Obstructs(&o.Way, now)
 	d := scaling.Decide(policy, o, now)
 	if d.Action == scaling.Raise {
