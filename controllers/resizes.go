@@ -86,7 +86,10 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	if state != z.state || z.since.IsZero() {
 		z.state, z.since = state, now
 	}
-	z.has = scaling.Memory(actual)
+	before := z.has
+	if z.has = scaling.Memory(actual); before.Limit > 0 && z.has.Limit > before.Limit {
+		z.grewAt = now // whoever asked for it
+	}
 	if z.first == (scaling.Memory{}) {
 		z.first = z.has
 	}
@@ -95,9 +98,6 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	}
 	if state != workload.ResizeSettled {
 		return scaling.Resize{State: stateOf[state], Since: z.since, Actual: z.has}
-	}
-	if z.asked != nil && z.asked.Action == scaling.Raise {
-		z.grewAt = now
 	}
 	return scaling.Resize{}
 }
