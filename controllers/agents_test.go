@@ -50,3 +50,38 @@ func TestAKillWhileAnAgentsRaiseIsUnderWayIsAnsweredByThat(t *testing.T) {
 	w.reconcile("m")
 	w.wantPod(pod, "1Gi/1536Mi")
 }
+
+func TestWhatAnAgentGaveOutlivesTheNextRaiseThatIsWithdrawn(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	d, first := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	pods := w.replicas(d, first, 3)
+	look := func(actuated ...*corev1.Pod) {
+		for _, pod := range pods {
+			w.uses(pod, "memhog", 100)
+		}
+		w.look("m", actuated...)
+	}
+	look()
+	w.clock.Step(10 * time.Second)
+	w.byAgent(first, "memhog", 512, 768)
+	w.actuate(first)
+	look()
+	w.clock.Step(10 * time.Second)
+	w.byAgent(first, "memhog", 1024, 1536)
+	w.pends(first, corev1.PodReasonDeferred)
+	look()
+	w.clock.Step(5 * time.Second)
+	look(first)
+	w.wantPod(first, "512Mi/768Mi") // withdrawn
+	look()
+	if got := w.durable(d); got != "" {
+		t.Errorf("one of three makes the durable size %s", got)
+	}
+	w.clock.Step(10 * time.Second)
+	w.byAgent(pods[1], "memhog", 512, 768)
+	w.actuate(pods[1])
+	look()
+	look()
+	mustContain(t, w.durable(d), `"limit":"768Mi"`) // as two of three have it
+}

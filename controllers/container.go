@@ -51,6 +51,7 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 		Resize:      seen.resizing.follow(pod, c, sample, o.now),
 		Durable:     scaling.Memory(owner.learned(c.Name)),
 	}
+	seen.resizing.keep(seen.resizedAt, o.now)
 	seen.observeWorkload(c)
 	o.ladder(&seen, c)
 	if seen.observed.Means == scaling.InPlace && o.keepsUp(pod.Spec.NodeName) && o.monitor.Spec.ModeOrDefault() == v1.ModeEnforce {

@@ -39,6 +39,8 @@ type resizing struct {
 	// withdrawn is true when that came to nothing.
 	changedAt, before time.Time
 	withdrawn         bool
+	// gotAt is when it was given what it has, as far as that was seen: not what it was asked to have since, and may never get.
+	gotAt time.Time
 	// grewAt is when the last raise was seen to have come true.
 	grewAt time.Time
 	// refused is what could not be had lately.
@@ -117,6 +119,13 @@ func (z *resizing) resizedAt(pod time.Time, resizer workload.Resizer) time.Time 
 	}
 }
 
+// keep notes when the container was resized, if what it was given then has come true.
+func (z *resizing) keep(resizedAt, now time.Time) {
+	if z.state == workload.ResizeSettled || z.grewAt.Equal(now) {
+		z.gotAt = resizedAt
+	}
+}
+
 // waits notes that the container's Pod finds no node.
 func (z *resizing) waits(now time.Time) {
 	if z.state != workload.ResizeDeferred {
@@ -159,8 +168,11 @@ func (z *resizing) ask(d decision, now time.Time) {
 	if d.Action == scaling.Raise && d.Reason == scaling.ReasonOOMKilled {
 		z.rescue = rescue{killed: d.observed.OOMKilledAt, limit: d.observed.Size.Limit, at: now}
 	}
-	if d.Action != scaling.Rollback {
+	switch {
+	case d.Action != scaling.Rollback:
 		z.before = d.resizedAt
+	case z.asked == nil:
+		z.before = z.gotAt // what is withdrawn an agent has asked for
 	}
 	z.withdrawn, z.changedAt = d.Action == scaling.Rollback, now
 	d.listed, d.askedAt = true, now
