@@ -85,3 +85,26 @@ func TestWhatAnAgentGaveOutlivesTheNextRaiseThatIsWithdrawn(t *testing.T) {
 	look()
 	mustContain(t, w.durable(d), `"limit":"768Mi"`) // as two of three have it
 }
+
+func TestOneContainersRaiseByAnAgentAnswersNoKillOfAnother(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"}, memory{"other", "128Mi", "192Mi"})
+	look := func() {
+		w.uses(pod, "memhog", 100)
+		w.uses(pod, "other", 100)
+		w.reconcile("m")
+	}
+	look()
+	w.clock.Step(10 * time.Second)
+	w.byAgent(pod, "memhog", 512, 768)
+	w.actuate(pod)
+	look()
+	w.clock.Step(10 * time.Second)
+	w.oomKill(pod)
+	w.clock.Step(2 * time.Second)
+	w.byAgent(pod, "other", 256, 384)
+	w.actuate(pod)
+	look()
+	w.wantPod(pod, "1Gi/1536Mi", "256Mi/384Mi")
+}

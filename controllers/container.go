@@ -38,9 +38,7 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 	if err != nil {
 		return container{}, err
 	}
-	if resizer.Ours() {
-		seen.resizedAt = seen.resizing.resizedAt(at, resizer)
-	}
+	seen.resizedAt = seen.resizing.resizedAt(at, resizer, workload.SizeOf(c.Resources).Limit)
 	owner.Saw(c.Name)
 	sample := o.sampleOf(pod, c.Name)
 	seen.observed = scaling.Observation{
