@@ -40,7 +40,7 @@ type failure struct {
 }
 
 // apply writes once for each workload that has something to roll out, and once for each Pod of which containers grow; what is to be
-// taken back in place comes after.
+// taken back in place comes after, and what agents have to know last.
 func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, d decided) outcome {
 	done := outcome{changes: groupBy(o.completed, func(d decision) types.UID { return d.GetUID() })}
 	if monitor.Spec.ModeOrDefault() == v1.ModeDryRun {
@@ -60,7 +60,6 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 		}
 	}
 	r.resizeAll(ctx, page, raises, &done) // need does not wait for what is recorded
-	r.tellAgents(ctx, monitor, page, o, &done)
 	unrecorded := r.remember(ctx, page, memos, &done)
 	// What is lowered is recorded before: what all Pods are to have would raise it again.
 	r.resizeAll(ctx, page, slices.DeleteFunc(others, func(d decision) bool {
@@ -69,6 +68,7 @@ func (r *AppMonitorReconciler) apply(ctx context.Context, monitor *v1.AppMonitor
 	for _, group := range groupBy(rollouts, func(d decision) types.UID { return d.GetUID() }) {
 		r.rollOut(ctx, page, group, &done)
 	}
+	r.tellAgents(ctx, monitor, page, o, &done)
 	return done
 }
 

@@ -35,11 +35,7 @@ func ready(monitor *v1.AppMonitor, o observation, refused []*refusal) metav1.Con
 	case o.misread != "":
 		c.Reason, c.Message = v1.ReasonInvalidSelector, o.misread
 	case len(refused) > 0:
-		texts := make([]string, 0, len(refused))
-		for _, r := range refused {
-			texts = append(texts, oneLine(r.err))
-		}
-		c.Reason, c.Message = v1.ReasonChangeFailed, strings.Join(texts, "; ")
+		c.Reason, c.Message = v1.ReasonChangeFailed, failures(refused)
 	case o.source == usage.Unavailable:
 		c.Reason, c.Message = v1.ReasonSourceUnavailable, o.failure
 	case monitor.Spec.ModeOrDefault() == v1.ModeDryRun:
@@ -50,6 +46,19 @@ func ready(monitor *v1.AppMonitor, o observation, refused []*refusal) metav1.Con
 		c.Message = "annotated Pods are watched"
 	}
 	return c
+}
+
+// failures names a few of the changes that were refused: of many Pods each may be.
+func failures(refused []*refusal) string {
+	texts := make([]string, 0, maxNamed+1)
+	for i, r := range refused {
+		if i == maxNamed {
+			texts = append(texts, fmt.Sprintf("and %d more", len(refused)-maxNamed))
+			break
+		}
+		texts = append(texts, oneLine(r.err))
+	}
+	return strings.Join(texts, "; ")
 }
 
 func metricsAvailable(o observation) metav1.Condition {

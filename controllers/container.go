@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/usage"
@@ -40,9 +39,7 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 	if err != nil {
 		return container{}, err
 	}
-	if resizer.Ours() {
-		seen.resizedAt = seen.resizing.resizedAt(at, resizer)
-	}
+	seen.resizedAt = seen.resizing.resizedAt(at, resizer, workload.SizeOf(c.Resources).Limit)
 	owner.Saw(c.Name)
 	sample := o.sampleOf(pod, c.Name)
 	seen.observed = scaling.Observation{
@@ -53,11 +50,9 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 		Resize:      seen.resizing.follow(pod, c, sample, o.now),
 		Durable:     scaling.Memory(owner.learned(c.Name)),
 	}
+	seen.resizing.keep(seen.resizedAt, o.now)
 	seen.observeWorkload(c)
 	o.ladder(&seen, c)
-	if seen.observed.Means == scaling.InPlace && o.keepsUp(pod.Spec.NodeName) && o.monitor.Spec.ModeOrDefault() == v1.ModeEnforce {
-		seen.policy.Forecasts = false
-	}
 	if !resizer.Ours() && seen.observed.Resize.State != scaling.ResizeSettled {
 		seen.observed.RaisesOnly = true // what somebody else asked for is his to take back
 	}

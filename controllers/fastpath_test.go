@@ -187,3 +187,25 @@ func TestWhatAgentsDoNotDoIsForeseenAllTheSame(t *testing.T) {
 	}
 	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
 }
+
+func TestWhatCannotBeHadInPlaceIsForeseenAllTheSame(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.reconciler.Agents = func() operand.Status { return wanted.With(roomyNode, keeping) }
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) {
+		s.Forecast = &v1.Forecast{Horizon: &metav1.Duration{Duration: time.Minute}}
+	})
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.pends(pod, corev1.PodReasonInfeasible)
+	w.uses(pod, "memhog", 100) // it no longer needs it
+	w.look("m", pod)
+	w.wantPod(pod, "256Mi/384Mi")
+	w.clock.Step(11 * time.Minute) // and what it once used is history
+	for used := int64(160); used <= 260; used += 20 {
+		w.uses(pod, "memhog", used)
+		w.reconcile("m")
+		w.clock.Step(5 * time.Second)
+	}
+	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
+}

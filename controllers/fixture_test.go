@@ -309,7 +309,7 @@ func (s *samples) Health(nodes []string) (usage.State, string) {
 type writes struct {
 	client.Client
 	tries, raises, resizes, statuses int
-	refuse, refuseResize             error
+	refuse, refuseResize, refuseNote error
 }
 
 func (w *writes) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.PatchOption) error {
@@ -331,6 +331,9 @@ type countedStatus struct {
 }
 
 func (s countedStatus) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	if _, note := o.(*corev1.Pod); note && s.writes.refuseNote != nil {
+		return s.writes.refuseNote
+	}
 	s.writes.statuses++
 	return s.SubResourceWriter.Patch(ctx, o, p, opts...)
 }

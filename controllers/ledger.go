@@ -41,7 +41,7 @@ type page struct {
 	told map[types.UID]map[string]bool
 	// hinted holds, by workload, what is told once and for all.
 	hinted map[types.UID]map[string]bool
-	// refusals of changes, by workload, and by Pod in place.
+	// refusals of changes, by workload, by Pod in place, and of notes on Pods.
 	refusals map[types.UID]*refusal
 	// seen is when an object was last there.
 	seen map[types.UID]time.Time
@@ -171,7 +171,9 @@ func (p *page) refused(now time.Time) []*refusal {
 		}
 		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b *refusal) int { return cmp.Compare(a.workload, b.workload) })
+	slices.SortFunc(all, func(a, b *refusal) int {
+		return cmp.Or(cmp.Compare(a.workload, b.workload), cmp.Compare(a.err.Error(), b.err.Error()))
+	})
 	return all
 }
 

@@ -111,6 +111,8 @@ func TestOnlyWhatMattersOfAPodWakesTheOperator(t *testing.T) {
 		{"it never opted in", func(p *corev1.Pod) { p.Annotations = nil }, func(p *corev1.Pod) {
 			p.Annotations, p.Status.Phase = nil, corev1.PodFailed
 		}, false},
+		{"it was paused", same, func(p *corev1.Pod) { p.Annotations[v1.PausedAnnotation] = "true" }, true},
+		{"something was noted for its agent", same, func(p *corev1.Pod) { p.Annotations[v1.WorkloadAnnotation] = "{}" }, false},
 		{"its size changed", same, func(p *corev1.Pod) {
 			p.Spec.Containers = containersOf([]memory{{"memhog", "1Gi", "1Gi"}})
 		}, true},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -13,25 +14,42 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
+// mostNotes bounds the writes of one look: on the Pods of a large workload that is paused, say, there is something to note at once.
+const mostNotes = 50
+
 // tellAgents notes on Pods what the agents of their nodes have to know of the workload, where there are agents.
 func (r *AppMonitorReconciler) tellAgents(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, done *outcome) {
 	if r.Agents == nil || policies.Paused(monitor) || monitor.Spec.ModeOrDefault() == v1.ModeDryRun {
 		return
 	}
-	agents, now := r.Agents(), r.Clock.Now()
+	agents, now, writes := r.Agents(), r.Clock.Now(), 0
 	for _, group := range byPod(o.containers) {
 		pod := group[0].pod
-		if _, there := agents.Agent(pod.Spec.NodeName); !there || !workload.Running(pod) || page.resting(pod.UID, now) {
+		note := noteKey(pod)
+		if _, there := agents.Agent(pod.Spec.NodeName); !there || !workload.Running(pod) || page.resting(note, now) {
 			continue
 		}
-		switch _, err := workload.WriteNote(ctx, r.Client, pod, noteOn(group, now)); {
+		if writes == mostNotes {
+			done.again = true
+			return
+		}
+		written, err := workload.WriteNote(ctx, r.Client, pod, noteOn(group, now))
+		if written || err != nil {
+			writes++
+		}
+		switch {
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 			done.again = true
 		case err != nil:
-			done.fail(page, pod.UID, decision{container: *group[0], Decision: scaling.Decision{Action: scaling.Hold}}, err, now)
+			done.fail(page, note, decision{container: *group[0], Decision: scaling.Decision{Action: scaling.Hold}}, err, now)
+		default:
+			page.accepted(note)
 		}
 	}
 }
+
+// noteKey is what a refusal of a Pod's note is known by: who may not note anything may resize all the same.
+func noteKey(pod *corev1.Pod) types.UID { return "note on " + pod.UID }
 
 // noteOn is what there is to know of a Pod's containers. Raises are told for as long as they are counted.
 func noteOn(containers []*container, now time.Time) workload.Note {

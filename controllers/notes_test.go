@@ -1,10 +1,14 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/operand"
@@ -63,6 +67,71 @@ func TestWithoutAnAgentNothingIsNoted(t *testing.T) {
 	w.reconcile("m")
 	if note := workload.NoteOf(w.refreshed(pod)); !note.IsZero() {
 		t.Errorf("noted %+v", note)
+	}
+}
+
+func TestANoteThatIsRefusedKeepsNothingFromBeingRaised(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Cooldown = &metav1.Duration{} })
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.agents(pod.Spec.NodeName)
+	w.writes.refuseNote = forbidden(pod.Name)
+	look := func(used int64) *v1.AppMonitor {
+		w.clock.Step(time.Second)
+		w.uses(pod, "memhog", used)
+		return w.look("m", pod)
+	}
+	look(300)
+	look(300) // learns
+	m := look(300)
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonChangeFailed)
+	look(600)
+	w.wantPod(pod, "1Gi/1536Mi")
+	if note := workload.NoteOf(pod); !note.IsZero() {
+		t.Errorf("noted %+v all the same", note)
+	}
+	w.writes.refuseNote = nil
+	w.clock.Step(time.Minute)
+	m = look(600)
+	if note := workload.NoteOf(w.refreshed(pod)); len(note.Containers["memhog"].Raises) == 0 {
+		t.Errorf("noted %+v, want what was to be noted before", note)
+	}
+	wantCondition(t, m, v1.ConditionReady, metav1.ConditionTrue, v1.ReasonWatching)
+}
+
+func TestNotesOnManyPodsAreSpreadOverLooks(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	d, first := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.agents(first.Spec.NodeName)
+	for i := 1; i < mostNotes+5; i++ {
+		w.pod(fmt.Sprintf("%s-%d", first.Name, i), d.Spec.Template, first.OwnerReferences...)
+	}
+	w.annotate(d, v1.PausedAnnotation, "true")
+	w.writes.refuseNote = forbidden("any")
+	c := wantCondition(t, w.reconcile("m"), v1.ConditionReady, metav1.ConditionFalse, v1.ReasonChangeFailed)
+	mustContain(t, c, fmt.Sprintf("and %d more", mostNotes-maxNamed))
+	w.writes.refuseNote = nil
+	w.clock.Step(time.Minute)
+	request := ctrl.Request{NamespacedName: client.ObjectKey{Namespace: w.namespace, Name: "m"}}
+	for _, want := range []struct {
+		noted int
+		again bool
+	}{{mostNotes, true}, {mostNotes + 5, false}} {
+		result, err := w.reconciler.Reconcile(t.Context(), request)
+		must(t, err)
+		pods := &corev1.PodList{}
+		must(t, live.List(t.Context(), pods, client.InNamespace(w.namespace)))
+		noted := 0
+		for i := range pods.Items {
+			settle(t, &pods.Items[i])
+			if workload.NoteOf(&pods.Items[i]).Paused {
+				noted++
+			}
+		}
+		if again := result.RequeueAfter > 0; noted != want.noted || again != want.again {
+			t.Errorf("noted on %d Pods, and again %t; want %+v", noted, again, want)
+		}
 	}
 }
 

@@ -39,6 +39,11 @@ type resizing struct {
 	// withdrawn is true when that came to nothing.
 	changedAt, before time.Time
 	withdrawn         bool
+	// limit that it was meant to have at the last look, and podAt when it was given that, by its Pod.
+	limit int64
+	podAt time.Time
+	// gotAt is when it was given what it has, as far as that was seen: not what it was asked to have since, and may never get.
+	gotAt time.Time
 	// grewAt is when the last raise was seen to have come true.
 	grewAt time.Time
 	// refused is what could not be had lately.
@@ -86,7 +91,10 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	if state != z.state || z.since.IsZero() {
 		z.state, z.since = state, now
 	}
-	z.has = scaling.Memory(actual)
+	before := z.has
+	if z.has = scaling.Memory(actual); before.Limit > 0 && z.has.Limit > before.Limit {
+		z.grewAt = now // whoever asked for it
+	}
 	if z.first == (scaling.Memory{}) {
 		z.first = z.has
 	}
@@ -96,24 +104,34 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	if state != workload.ResizeSettled {
 		return scaling.Resize{State: stateOf[state], Since: z.since, Actual: z.has}
 	}
-	if z.asked != nil && z.asked.Action == scaling.Raise {
-		z.grewAt = now
-	}
 	return scaling.Resize{}
 }
 
-// resizedAt is when the operator last resized the container for good, when its Pod says that the operator or an agent of it did so
-// at some time. The Pod has one time for all of its containers that either of them resized; and what was withdrawn is no change.
-func (z *resizing) resizedAt(pod time.Time, resizer workload.Resizer) time.Time {
+// resizedAt is when the operator or an agent of it last resized the container for good; zero when somebody else did since. Its Pod
+// has one time for all of its containers that either of them resized: a later one is this container's where its limit is another
+// one than it was at the last look. What was withdrawn is no change.
+func (z *resizing) resizedAt(pod time.Time, resizer workload.Resizer, limit int64) time.Time {
+	if limit != z.limit {
+		z.limit, z.podAt = limit, pod
+	}
 	switch {
-	case resizer == workload.AgentResized && !pod.Before(z.changedAt.Truncate(time.Second)):
-		return pod // since this process resized it, or withdrew what it had asked for
+	case !resizer.Ours():
+		return time.Time{}
+	case resizer == workload.AgentResized && !z.podAt.Before(z.changedAt.Truncate(time.Second)):
+		return z.podAt // since this process resized it, or withdrew what it had asked for
 	case z.withdrawn:
 		return z.before
 	case !z.changedAt.IsZero():
 		return z.changedAt
 	default:
-		return pod
+		return z.podAt
+	}
+}
+
+// keep notes when the container was resized, if what it was given then has come true.
+func (z *resizing) keep(resizedAt, now time.Time) {
+	if z.state == workload.ResizeSettled || z.grewAt.Equal(now) {
+		z.gotAt = resizedAt
 	}
 }
 
@@ -159,9 +177,13 @@ func (z *resizing) ask(d decision, now time.Time) {
 	if d.Action == scaling.Raise && d.Reason == scaling.ReasonOOMKilled {
 		z.rescue = rescue{killed: d.observed.OOMKilledAt, limit: d.observed.Size.Limit, at: now}
 	}
-	if d.Action != scaling.Rollback {
+	switch {
+	case d.Action != scaling.Rollback:
 		z.before = d.resizedAt
+	case z.asked == nil:
+		z.before = z.gotAt // what is withdrawn an agent has asked for
 	}
+	z.limit = d.Target.Limit
 	z.withdrawn, z.changedAt = d.Action == scaling.Rollback, now
 	d.listed, d.askedAt = true, now
 	z.asked, z.state, z.since = &d, workload.ResizeInProgress, now

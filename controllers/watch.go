@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
@@ -86,11 +87,18 @@ var podMatters = predicate.Funcs{
 		if before == nil || after == nil || !policies.Annotated(before) && !policies.Annotated(after) {
 			return false
 		}
-		return workload.Running(before) != workload.Running(after) || !equality.Semantic.DeepEqual(before.Annotations, after.Annotations) ||
-			!equality.Semantic.DeepEqual(before.Spec, after.Spec) || oomKills(before) != oomKills(after) ||
+		return workload.Running(before) != workload.Running(after) ||
+			!equality.Semantic.DeepEqual(annotationsOf(before), annotationsOf(after)) || !equality.Semantic.DeepEqual(before.Spec, after.Spec) || oomKills(before) != oomKills(after) ||
 			resizeMoved(before, after)
 	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// annotationsOf are those of a Pod that others write.
+func annotationsOf(pod *corev1.Pod) map[string]string {
+	annotations := maps.Clone(pod.Annotations)
+	delete(annotations, v1.WorkloadAnnotation)
+	return annotations
 }
 
 // resizeMoved is true when the kubelet says something else of a resize than before.

@@ -54,7 +54,14 @@ func (o *observer) inPlace(c *container, spec corev1.Container) scaling.Way {
 	case c.Rolls && way.Obstacle == "" && c.resizing.unrecovered(c.observed.OOMKilledAt):
 		way.Obstacle = scaling.ReasonRecoveryFailed
 	}
+	way.Foreseen = o.foresees(c.pod.Spec.NodeName, way)
 	return way
+}
+
+// foresees is true where the agent of a node sees to a way: what it is refused, or cannot do without a restart, it leaves to others.
+func (o *observer) foresees(node string, way scaling.Way) bool {
+	open := way.Means == scaling.InPlace && way.Obstacle == "" && way.RefusedFor == ""
+	return open && o.monitor.Spec.ModeOrDefault() == v1.ModeEnforce && o.keepsUp(node)
 }
 
 // rollout is the way of a change of the workload's template.

@@ -8,9 +8,10 @@ import "time"
 // 200Mi of 384Mi, measured 10 s ago and growing by 4Mi in a second, with samples every 15 s, a tick of 5 s and a rollout
 // of 30 s: 200Mi + 4Mi × (10 + 15 + 5 + 30) = 440Mi, so it cannot wait.
 //
-// Where a change costs a restart, use below half of the limit is left to grow: so does every program when it starts.
+// Where a change costs a restart, use below half of the limit is left to grow: so does every program when it starts. What
+// somebody else foresees is left to him.
 func (o Observation) runsOut(p Policy, now time.Time) bool {
-	if !p.Forecasts || o.Disruptive && o.Sample.Bytes < o.Size.Limit/2 {
+	if !p.Forecasts || o.Foreseen || o.Disruptive && o.Sample.Bytes < o.Size.Limit/2 {
 		return false
 	}
 	ahead := p.Horizon

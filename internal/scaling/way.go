@@ -25,6 +25,8 @@ type Way struct {
 	// RaisesOnly is true when memory can be given this way, and not be taken back: by an API server that lowers nothing, or because
 	// the resize that is under way is somebody else's.
 	RaisesOnly bool
+	// Foreseen is true when somebody else foresees what happens this way, and knows more: then no forecast is made for it here.
+	Foreseen bool
 	// LastChange is when the operator last changed what this way changes: the Pod, or the workload. Zero when it never did.
 	LastChange time.Time
 	// Reaction is the time from one decision to the effect of the next: one tick, and what a change takes.

@@ -165,3 +165,29 @@ func TestARolloutGivesNoLessThanOthersHave(t *testing.T) {
 		{"more was learned", rollout(1536), rolled(1536)},
 	})
 }
+
+func TestWhatSomebodyElseForeseesIsLeftToHim(t *testing.T) {
+	// Growing by 4Mi a second at 200Mi of 256Mi/384Mi, in place first and by rollout next.
+	foreseen := func(more func(*Observation)) func(*Policy, *Observation) {
+		return func(p *Policy, o *Observation) {
+			p.Forecasts, o.Sample.Bytes = true, 200*mebibyte
+			o.History = history(every(10*time.Second), 80, 120, 160, 200)
+			o.Means, o.Reaction, o.Foreseen = InPlace, time.Minute, true
+			o.Fallback = Way{Means: Rollout, Disruptive: true, Reaction: time.Minute}
+			more(o)
+		}
+	}
+	rollout := Decision{Action: Raise, Reason: ReasonAboveThreshold, Target: mi(512, 768), Means: Rollout, Instead: ReasonNodeFull}
+	check(t, []situated{
+		{"what can be had his way", foreseen(func(*Observation) {}), held(ReasonNormal)},
+		{"not what has reached the threshold", foreseen(func(o *Observation) {
+			o.Sample.Bytes = 300 * mebibyte
+		}), Decision{Action: Raise, Reason: ReasonAboveThreshold, Target: mi(512, 768), Means: InPlace}},
+		{"nor what has to go another way, where it is urgent all the same", foreseen(func(o *Observation) {
+			o.Sample.Bytes, o.Bounds.Node = 300*mebibyte, Memory{Request: 256 * mebibyte}
+		}), rollout},
+		{"nobody else foresees it", foreseen(func(o *Observation) { o.Foreseen = false }), Decision{
+			Action: Raise, Reason: ReasonForecastOOM, Target: mi(512, 768), Means: InPlace,
+		}},
+	})
+}
