@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +14,19 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
+
+// settling is how long after a raise in place nothing is written on a Pod that can wait. A kubelet looks at a Pod anew whenever
+// that is updated, and looks at no Pod again before it has asked the container runtime once more, as it does every second: a
+// resize that comes a moment after the update waits for that long. What grows fast needs the next one within that second.
+const settling = 15 * time.Second
+
+// settles is true for a while after one of the containers was raised.
+func settles(containers []*container, now time.Time) bool {
+	return slices.ContainsFunc(containers, func(c *container) bool {
+		raised := c.raisedAt()
+		return !raised.IsZero() && now.Sub(raised).Abs() < settling
+	})
+}
 
 // mostNotes bounds the writes of one look: on the Pods of a large workload that is paused, say, there is something to note at once.
 const mostNotes = 50
@@ -33,7 +47,11 @@ func (r *AppMonitorReconciler) tellAgents(ctx context.Context, monitor *v1.AppMo
 			done.again = true
 			return
 		}
-		written, err := workload.WriteNote(ctx, r.Client, pod, noteOn(group, now))
+		news := noteOn(group, now)
+		if settles(group, now) && news.Paused == workload.NoteOf(pod).Paused {
+			continue
+		}
+		written, err := workload.WriteNote(ctx, r.Client, pod, news)
 		if written || err != nil {
 			writes++
 		}

@@ -37,10 +37,17 @@ func TestAgentsAreToldWhatTheyCannotSee(t *testing.T) {
 	w.uses(pod, "memhog", 300)
 	w.reconcile("m")
 	w.actuate(pod)
-	w.clock.Step(5 * time.Second)
 	w.uses(pod, "memhog", 300)
 	w.reconcile("m") // learns
-	w.reconcile("m") // and tells
+	w.clock.Step(settling - time.Second)
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	if note := workload.NoteOf(w.refreshed(pod)); !note.IsZero() {
+		t.Errorf("noted %+v a moment after a raise, when another one may be needed", note)
+	}
+	w.clock.Step(time.Second)
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m") // tells
 	of := workload.NoteOf(w.refreshed(pod)).Containers["memhog"]
 	if len(of.Raises) != 1 || of.Peak.Limit != 768<<20 {
 		t.Errorf("noted %+v, want one raise to 768Mi", of)
@@ -54,6 +61,47 @@ func TestAgentsAreToldWhatTheyCannotSee(t *testing.T) {
 	w.reconcile("m")
 	if again := w.refreshed(pod).ResourceVersion; again != version {
 		t.Error("the Pod was written to though nothing has changed")
+	}
+}
+
+func TestAPauseIsNotedAtOnce(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.agents(pod.Spec.NodeName)
+	w.uses(pod, "memhog", 300)
+	w.reconcile("m")
+	w.actuate(pod)
+	w.annotate(d, v1.PausedAnnotation, "true")
+	w.reconcile("m")
+	if !workload.NoteOf(w.refreshed(pod)).Paused {
+		t.Error("a pause a moment after a raise is not noted")
+	}
+}
+
+func TestABarePodIsNotWrittenToAMomentAfterARaise(t *testing.T) {
+	for _, agents := range []bool{false, true} {
+		w := newInPlaceWorld(t)
+		w.monitor("m", 75, 2)
+		pod := w.bare("alone", memory{"memhog", "256Mi", "384Mi"})
+		if agents {
+			w.agents(pod.Spec.NodeName)
+		}
+		w.uses(pod, "memhog", 300)
+		w.reconcile("m")
+		w.actuate(pod)
+		w.clock.Step(time.Second)
+		w.uses(pod, "memhog", 300)
+		w.reconcile("m")
+		if written := w.refreshed(pod).Annotations[v1.RecordAnnotation] != ""; written == agents {
+			t.Errorf("with agents %t: a record is written: %t", agents, written)
+		}
+		w.clock.Step(settling)
+		w.uses(pod, "memhog", 300)
+		w.reconcile("m")
+		if w.refreshed(pod).Annotations[v1.RecordAnnotation] == "" {
+			t.Errorf("with agents %t: no record is written after a while", agents)
+		}
 	}
 }
 
@@ -83,6 +131,7 @@ func TestANoteThatIsRefusedKeepsNothingFromBeingRaised(t *testing.T) {
 	}
 	look(300)
 	look(300) // learns
+	w.clock.Step(settling)
 	m := look(300)
 	wantCondition(t, m, v1.ConditionReady, metav1.ConditionFalse, v1.ReasonChangeFailed)
 	look(600)
@@ -91,6 +140,7 @@ func TestANoteThatIsRefusedKeepsNothingFromBeingRaised(t *testing.T) {
 		t.Errorf("noted %+v all the same", note)
 	}
 	w.writes.refuseNote = nil
+	look(600)
 	w.clock.Step(time.Minute)
 	m = look(600)
 	if note := workload.NoteOf(w.refreshed(pod)); len(note.Containers["memhog"].Raises) == 0 {

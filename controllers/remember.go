@@ -36,7 +36,8 @@ func (r *AppMonitorReconciler) memos(monitor *v1.AppMonitor, page *page, o obser
 	now, shrunk, rolled := r.Clock.Now(), d.shrunk(), d.rolledOut()
 	for _, group := range byWorkload(o.containers) {
 		of := group[0].owner
-		resting := policies.Paused(of.Object) || page.resting(of.GetUID(), now)
+		resting := policies.Paused(of.Object) || page.resting(of.GetUID(), now) ||
+			of.isPod() && r.keepsUp(group[0].pod.Spec.NodeName) && settles(group, now)
 		m := memo{of: of, one: group[0], resting: resting, records: maps.Clone(of.records)}
 		for name, containers := range byName(group) {
 			record, at := learn(m.records[name], containers, now), containers[0].place()
