@@ -23,6 +23,7 @@ import (
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/agent"
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/trim"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
@@ -62,7 +63,10 @@ func parseNodeAgentOptions(flags *flag.FlagSet, args []string, getenv func(strin
 		return o, fmt.Errorf("unexpected argument %q: want flags only, with values as in --flag=value", flags.Arg(0))
 	}
 	o.namespaces = splitNamespaces(*namespace)
-	var err error
+	err := validateNamespaces(o.namespaces)
+	if err != nil {
+		return o, err
+	}
 	if o.fillRate, err = parseFillRate(*rate); err != nil {
 		return o, err
 	}
@@ -114,7 +118,7 @@ func runAgent(o nodeAgentOptions) error {
 	if err := watchNode(ctx, mgr.GetCache(), a); err != nil {
 		return err
 	}
-	for _, r := range []manager.RunnableFunc{reporter.Start, a.Start, a.Watchdog} {
+	for _, r := range []manager.RunnableFunc{reporter.Start, a.Discover, a.Start, a.Watchdog} {
 		if err := mgr.Add(r); err != nil {
 			return fmt.Errorf("set up the agent: %w", err)
 		}
@@ -162,16 +166,27 @@ func configsOf(namespaces []string) map[string]cache.Config {
 
 // watchNode has the agent told of all that changes in its cache.
 func watchNode(ctx context.Context, of cache.Cache, a *agent.Agent) error {
-	changed := toolscache.ResourceEventHandlerFuncs{
+	rules := toolscache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { a.RulesChanged() },
+		UpdateFunc: func(before, after any) {
+			if rulesDiffer(before, after) {
+				a.RulesChanged()
+			}
+		},
+		DeleteFunc: func(any) { a.RulesChanged() },
+	}
+	pods := toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { a.Changed() },
 		UpdateFunc: func(any, any) { a.Changed() },
 		DeleteFunc: func(any) { a.Changed() },
 	}
 	var failed error
-	for _, kind := range []client.Object{&corev1.Pod{}, &corev1.Node{}, &v1.AppMonitor{}} {
+	for kind, handler := range map[client.Object]toolscache.ResourceEventHandler{
+		&corev1.Pod{}: pods, &corev1.Node{}: rules, &v1.AppMonitor{}: rules,
+	} {
 		informer, err := of.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err == nil {
-			_, err = informer.AddEventHandler(changed)
+			_, err = informer.AddEventHandler(handler)
 		}
 		failed = errors.Join(failed, err)
 	}
@@ -179,4 +194,19 @@ func watchNode(ctx context.Context, of cache.Cache, a *agent.Agent) error {
 		return fmt.Errorf("watch the node: %w", failed)
 	}
 	return nil
+}
+
+// rulesDiffer is true for a change that matters for all Pods: of an AppMonitor what users change, of a node its kubelet.
+func rulesDiffer(before, after any) bool {
+	switch after := after.(type) {
+	case *v1.AppMonitor:
+		before, ok := before.(*v1.AppMonitor)
+		return !ok || before.Generation != after.Generation || policies.Paused(before) != policies.Paused(after) ||
+			(before.DeletionTimestamp == nil) != (after.DeletionTimestamp == nil)
+	case *corev1.Node:
+		before, ok := before.(*corev1.Node)
+		return !ok || before.Status.NodeInfo.KubeletVersion != after.Status.NodeInfo.KubeletVersion
+	default:
+		return true
+	}
 }

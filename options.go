@@ -83,10 +83,8 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 }
 
 func (o options) validate() error {
-	for _, n := range o.namespaces {
-		if problems := validation.IsDNS1123Label(n); len(problems) > 0 {
-			return fmt.Errorf("--namespace (or %s) %q: %s", watchNamespaceEnv, n, strings.Join(problems, "; "))
-		}
+	if err := validateNamespaces(o.namespaces); err != nil {
+		return err
 	}
 	if o.prometheusAddr != "" {
 		u, err := url.Parse(o.prometheusAddr)
@@ -107,6 +105,15 @@ func (o options) validate() error {
 		return fmt.Errorf("--max-sample-age %s: want --sample-interval (%s) to 1h", o.maxSampleAge, o.sampleInterval)
 	}
 	return o.webhook.validate()
+}
+
+func validateNamespaces(namespaces []string) error {
+	for _, n := range namespaces {
+		if problems := validation.IsDNS1123Label(n); len(problems) > 0 {
+			return fmt.Errorf("--namespace (or %s) %q: %s", watchNamespaceEnv, n, strings.Join(problems, "; "))
+		}
+	}
+	return nil
 }
 
 func splitNamespaces(list string) []string {

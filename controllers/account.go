@@ -137,8 +137,12 @@ func (d decision) because() string {
 	if explanation, refused := explanations[d.Reason]; refused && d.Action == scaling.Hold {
 		return explanation
 	}
+	aboveThreshold := fmt.Sprintf("%s, at or above %.4g%% of the limit", used, percent)
+	if o.Sample.Time.IsZero() {
+		aboveThreshold = fmt.Sprintf("the use of Pod %s had reached %.4g%% of the limit, or was about to reach the limit", d.pod.Name, percent)
+	}
 	text := map[scaling.Reason]string{
-		scaling.ReasonAboveThreshold: fmt.Sprintf("%s, at or above %.4g%% of the limit", used, percent),
+		scaling.ReasonAboveThreshold: aboveThreshold,
 		scaling.ReasonForecastOOM: fmt.Sprintf("%s, growing by %.1f MiB/s towards the limit", used,
 			o.History.Slope()/(1<<20)),
 		scaling.ReasonOOMKilled: fmt.Sprintf("Pod %s was OOM-killed at %s", d.pod.Name, o.OOMKilledAt.UTC().Format(time.RFC3339)),

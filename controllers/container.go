@@ -166,6 +166,7 @@ func (c *container) unannounced() (decision, bool) {
 		found.Reason = scaling.ReasonCatchUp
 	}
 	found.observed.Size = before
+	found.observed.Sample = scaling.Sample{} // what it was decided upon is not known here
 	return found, true
 }
 

@@ -80,7 +80,7 @@ func TestWhatAnAgentRaisedIsLearned(t *testing.T) {
 	w.clock.Step(5 * time.Second)
 	w.uses(pod, "memhog", 300)
 	m := w.reconcile("m")
-	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "in place", "from 256Mi/384Mi to 512Mi/768Mi")
+	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "in place", "from 256Mi/384Mi to 512Mi/768Mi", "had reached 75% of the limit")
 	if m.Status.LastChange == nil || m.Status.LastChange.To.Limit.String() != "768Mi" {
 		t.Errorf("the last change is %+v", m.Status.LastChange)
 	}

@@ -55,8 +55,8 @@ type AppMonitorStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Decisions"
 	Decisions []Decision `json:"decisions,omitempty"`
 
-	// conditions of the AppMonitor: Ready, MetricsAvailable, Conflicted and
-	// Constrained.
+	// conditions of the AppMonitor: Ready, MetricsAvailable, Conflicted,
+	// Constrained and FastPath.
 	// +listType=map
 	// +listMapKey=type
 	// +optional

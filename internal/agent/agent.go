@@ -54,15 +54,16 @@ type Agent struct {
 	// changed tells that the cache has something new, and answers are those of the API server.
 	changed chan struct{}
 	answers chan answer
+	// newRules is true when what holds for all Pods has changed, and server is what the API server can.
+	newRules atomic.Bool
+	server   atomic.Pointer[workload.Server]
 	// beat is when the loop last went round, in nanoseconds since 1970.
 	beat atomic.Int64
 
 	queue      queue
 	containers map[slot]*container
-	// versions are those of the Pods that were looked at, rules tells what held for all of them then, and owners are the AppMonitors
-	// of each namespace.
+	// versions are those of the Pods that were looked at, and owners are the AppMonitors of each namespace.
 	versions map[types.UID]string
-	rules    string
 	owners   map[string][]policies.Candidate
 	around   surroundings
 
@@ -91,7 +92,13 @@ func New(o Options) *Agent {
 // parallel is how many answers may wait to be looked at.
 const parallel = 64
 
-// Changed tells the agent that Pods, the node or AppMonitors have changed. It does not block.
+// RulesChanged tells the agent that AppMonitors or the node have changed, and with them what holds for all Pods. It does not block.
+func (a *Agent) RulesChanged() {
+	a.newRules.Store(true)
+	a.Changed()
+}
+
+// Changed tells the agent that Pods have changed. It does not block.
 func (a *Agent) Changed() {
 	select {
 	case a.changed <- struct{}{}:
@@ -104,7 +111,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	timer := a.Clock.NewTimer(0)
 	defer timer.Stop()
 	defer a.close()
-	a.Changed()
+	a.RulesChanged()
 	for {
 		a.beat.Store(a.Clock.Now().UnixNano())
 		select {
@@ -146,6 +153,35 @@ func (a *Agent) Watchdog(ctx context.Context) error {
 				return fmt.Errorf("the agent has not looked at anything for %s", age.Round(time.Second))
 			}
 		}
+	}
+}
+
+// rediscovery is how often the Discoverer is asked, which itself knows when the API server has to be.
+const rediscovery = 5 * time.Second
+
+// Discover keeps asking the API server what it can, beside the loop, which must not wait for that.
+func (a *Agent) Discover(ctx context.Context) error {
+	ticker := a.Clock.NewTicker(rediscovery)
+	defer ticker.Stop()
+	for {
+		a.discover(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+	}
+}
+
+func (a *Agent) discover(ctx context.Context) {
+	server, err := a.Server.Now(ctx)
+	if err != nil {
+		a.Log.Error(err, "discovery failed")
+		return
+	}
+	if known := a.server.Load(); known == nil || *known != server {
+		a.server.Store(&server)
+		a.RulesChanged()
 	}
 }
 

@@ -50,6 +50,22 @@ func TestWhatFillsAtTheGuaranteedRateIsRaisedBeforeItIsFull(t *testing.T) {
 	}
 }
 
+func TestWhatGrowsFasterThanIsPromisedIsLookedAtMoreOften(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, memory := w.pod("memhog", 290)
+	w.turn()
+	w.actuate(pod)
+	for memory.used < 760*mebibyte && w.asked == 1 {
+		memory.used += 3 * rate / 100
+		w.later(shortest)
+	}
+	w.wants(pod, "1Gi/1536Mi")
+	if over := memory.used - 576*mebibyte; over > 3*rate*calmLook.Nanoseconds()/1e9+3*rate/100 {
+		t.Errorf("it was raised %dMi above the threshold, want to have been seen within %s", over/mebibyte, calmLook)
+	}
+}
+
 func TestCachesOfFilesDoNotCount(t *testing.T) {
 	w := newWorld(t)
 	w.monitor()

@@ -42,6 +42,9 @@ type container struct {
 	limit int64
 
 	history scaling.History
+	// last is the latest sample, and speed how fast use grew up to it since the one before, in bytes per second.
+	last    scaling.Sample
+	speed   int64
 	refused scaling.Refused
 	// given is the largest size that the agent gave it, and raises are the times at which it did, of what goes beyond all that
 	// the workload was given before.
@@ -182,6 +185,19 @@ func (c *container) read(now time.Time) (scaling.Sample, error) {
 	m, err := c.group.Memory()
 	return scaling.Sample{Bytes: m.WorkingSet(), Time: now}, err
 }
+
+// measure notes how fast use grows.
+func (c *container) measure(s scaling.Sample) {
+	c.speed = 0
+	if span := s.Time.Sub(c.last.Time); !c.last.Time.IsZero() && span > 0 {
+		c.speed = max(0, int64(float64(s.Bytes-c.last.Bytes)/span.Seconds()))
+	}
+	c.last = s
+}
+
+// rate is how fast the container may have to be expected to grow, in bytes per second: as the guarantee says, and twice as fast
+// as it does, if that is more.
+func (c *container) rate() int64 { return max(c.known.Rate, 2*c.speed) }
 
 // inDetail is the part of the limit, one of so many, from which on it matters what the memory is used for.
 const inDetail = 4

@@ -113,6 +113,7 @@ func (w *world) restart() {
 		Server: &workload.Discoverer{Discovery: server, Clock: w.clock},
 		Report: func(g Guarantee) { w.told = append(w.told, g) },
 	})
+	w.agent.discover(w.t.Context())
 }
 
 // resize plays the API server.
@@ -196,6 +197,7 @@ func (w *world) pod(name string, used int64, change ...func(*corev1.Pod)) (*core
 func (w *world) turn() {
 	w.t.Helper()
 	ctx := w.t.Context()
+	w.agent.RulesChanged()
 	must(w.t, w.agent.sync(ctx))
 	w.agent.lookAtDue(ctx)
 	for w.asking() {

@@ -86,7 +86,7 @@ func (a *Agent) weakest(now time.Time) (*container, int64) {
 // assess measures what rate can be kept, tells the metrics at once, and everybody else when the answer is another one.
 func (a *Agent) assess(now time.Time) {
 	g := &a.guarantee
-	if now.Sub(g.at) < assessed && a.latency.failing.IsZero() {
+	if now.Sub(g.at) < assessed && a.latency.failing.IsZero() && len(a.latency.waiting) == 0 {
 		return
 	}
 	g.at = now

@@ -16,6 +16,9 @@ const (
 
 	// high is the quantile of what resizes took that the next one is taken to take at most.
 	high = 0.95
+
+	// aftermath is how long after the API server was away kubelets may take to find it again.
+	aftermath = 10 * time.Second
 )
 
 // latency is how long resizes take, from the decision to the new limit in the control group.
@@ -23,8 +26,9 @@ type latency struct {
 	took []took
 	// waiting are the beginnings of those that are not through.
 	waiting map[*container]time.Time
-	// failing is when the API server was first asked in vain, since it last gave an answer; zero when it answers.
-	failing time.Time
+	// failing is when the API server was first asked in vain, since it last gave an answer; zero when it answers. answers is when it
+	// first answered again after that.
+	failing, answers time.Time
 }
 
 type took struct {
@@ -42,13 +46,17 @@ func (l *latency) begin(c *container, now time.Time) {
 	}
 }
 
-// end notes that it is through, and returns what it took.
+// end notes that it is through, and returns what it took. What was asked for while the API server was away, or a moment after, says
+// nothing of what resizes take; while it is not through it counts all the same.
 func (l *latency) end(c *container, now time.Time) (time.Duration, bool) {
 	begun, waits := l.waiting[c]
 	if !waits {
 		return 0, false
 	}
 	delete(l.waiting, c)
+	if !l.failing.IsZero() || begun.Before(l.answers.Add(aftermath)) {
+		return now.Sub(begun), true
+	}
 	if len(l.took) == measured {
 		l.took = slices.Delete(l.took, 0, 1)
 	}
@@ -60,7 +68,11 @@ func (l *latency) end(c *container, now time.Time) (time.Duration, bool) {
 func (l *latency) drop(c *container) { delete(l.waiting, c) }
 
 // answered notes that the API server gave an answer, whatever it was; unanswered that it gave none.
-func (l *latency) answered() { l.failing = time.Time{} }
+func (l *latency) answered(now time.Time) {
+	if !l.failing.IsZero() {
+		l.failing, l.answers = time.Time{}, now
+	}
+}
 
 func (l *latency) unanswered(now time.Time) {
 	if l.failing.IsZero() {

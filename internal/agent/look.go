@@ -16,7 +16,7 @@ import (
 
 // look reads what a container uses, raises it when it has to be, and sets when to look again.
 func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
-	if c.group == nil && !a.find(c) {
+	if c.known.Size.Limit <= 0 || c.group == nil && !a.find(c) {
 		a.queue.schedule(c, now.Add(longest))
 		return
 	}
@@ -30,12 +30,14 @@ func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
 			a.Log.Error(err, "reading a control group failed", "pod", c.pod.Name, "container", c.container)
 		}
 		// Killed, perhaps, because a resize took too long: what it took by now says something of the next one.
+		a.assess(now)
 		a.latency.end(c, now)
 		c.lose()
 		a.queue.schedule(c, now.Add(longest))
 		return
 	}
 	c.history.Add(sample, 0)
+	c.measure(sample)
 	a.arrived(c, now)
 	if !c.asking && !now.Before(c.retryAt) {
 		a.decide(ctx, c, sample, now)
@@ -55,7 +57,7 @@ func (a *Agent) find(c *container) bool {
 		}
 		return false
 	}
-	c.group, c.history = opened, scaling.History{}
+	c.group, c.history, c.last = opened, scaling.History{}, scaling.Sample{}
 	return true
 }
 
@@ -105,6 +107,9 @@ func (a *Agent) decide(ctx context.Context, c *container, sample scaling.Sample,
 		d = scaling.Decide(policy, o, now)
 	}
 	c.held = ""
+	if d.Action != scaling.Raise && c.target == 0 {
+		a.latency.drop(c) // somebody else has given it enough
+	}
 	switch {
 	case d.Action == scaling.Raise:
 		a.ask(ctx, c, raise{decision: d, from: o.Size, sample: sample}, now)
@@ -136,7 +141,7 @@ func (a *Agent) bounds(ctx context.Context, c *container) scaling.Bounds {
 
 // next is the time until the container has to be looked at again.
 func (a *Agent) next(c *container, sample scaling.Sample, now time.Time) time.Duration {
-	wait := schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.known.Rate, a.actuation(now))
+	wait := schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.rate(), a.actuation(now))
 	switch {
 	case c.target > 0 || c.asking:
 		return shortest // to see how long it takes

@@ -157,8 +157,23 @@ func TestTheLatencyOfTheNextResize(t *testing.T) {
 	if got := l.now(now.Add(3 * time.Second)); got != 3*time.Second {
 		t.Errorf("no answer: %s, want as long as there was none", got)
 	}
-	l.answered()
-	if got := l.now(now); got >= time.Second && got != 900*time.Millisecond {
-		t.Errorf("answered again: %s", got)
+	l.begin(one, now.Add(time.Second))
+	back := now.Add(4 * time.Second)
+	l.answered(back)
+	if got := l.now(back); got != 3*time.Second {
+		t.Errorf("answered again: %s, want as long as one waits", got)
+	}
+	l.end(one, back)
+	l.begin(other, back.Add(aftermath/2))
+	l.end(other, back.Add(aftermath))
+	if got := l.now(back); got >= time.Second {
+		t.Errorf("all are through: %s, want what resizes take else", got)
+	}
+	for range 4 {
+		l.begin(other, back.Add(aftermath))
+		l.end(other, back.Add(aftermath+2*time.Second))
+	}
+	if got := l.now(back); got != 2*time.Second {
+		t.Errorf("slow ones long after: %s, want that", got)
 	}
 }

@@ -36,15 +36,14 @@ func (a *Agent) ask(ctx context.Context, c *container, r raise, now time.Time) {
 	a.latency.begin(c, now)
 	pod := c.pod
 	go func() {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		patient, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		resized, err := workload.ResizePod(ctx, a.Client, pod, workload.AgentFieldManager, []workload.Resize{
+		resized, err := workload.ResizePod(patient, a.Client, pod, workload.AgentFieldManager, []workload.Resize{
 			{Container: c.container, Size: workload.Size(r.decision.Target)},
 		})
 		select {
 		case a.answers <- answer{container: c, raise: r, pod: resized, err: err}:
 		case <-ctx.Done():
-			// Only when the agent ends: answers are taken long before there is no patience left.
 		}
 	}()
 }
@@ -61,11 +60,10 @@ func (a *Agent) answered(got answer) {
 	switch {
 	case errors.Is(got.err, workload.ErrChanged), apierrors.IsNotFound(got.err) && refusal == workload.NotRefused:
 		// Somebody was faster; the cache will tell in a moment.
-		a.count(resultChanged)
-		a.latency.drop(c)
+		a.count(resultChanged, now)
 		c.retryAt = now.Add(firstRetry)
 	case refusal != workload.NotRefused:
-		a.count(resultRefused)
+		a.count(resultRefused, now)
 		a.latency.drop(c)
 		if refusal == workload.RefusedAltogether {
 			a.Server.Doubt()
@@ -93,15 +91,15 @@ func (a *Agent) failed(c *container, err error, now time.Time) {
 }
 
 // count notes an answer of the API server.
-func (a *Agent) count(result string) {
+func (a *Agent) count(result string, now time.Time) {
 	resizesTotal.WithLabelValues(result).Inc()
-	a.latency.answered()
+	a.latency.answered(now)
 	a.guarantee.failure = nil
 }
 
 // made takes over a resize that the API server has accepted, before the cache has it.
 func (a *Agent) made(c *container, got answer, now time.Time) {
-	a.count(resultMade)
+	a.count(resultMade, now)
 	c.tries, c.retryAt = 0, time.Time{}
 	c.refused.Given()
 	target := got.raise.decision.Target

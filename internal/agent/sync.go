@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,31 +15,18 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
-// sync brings what is watched in line with the cache. Only Pods that have changed are looked at, unless an AppMonitor, the node or
-// what the API server can has.
+// sync brings what is watched in line with the cache. Only Pods that have changed are looked at, unless what holds for all of them
+// has.
 func (a *Agent) sync(ctx context.Context) error {
-	monitors, pods, node := &v1.AppMonitorList{}, &corev1.PodList{}, &corev1.Node{}
-	if err := a.Client.List(ctx, monitors); err != nil {
-		return fmt.Errorf("list AppMonitors: %w", err)
+	pods, now := &corev1.PodList{}, a.Clock.Now()
+	if a.newRules.Swap(false) {
+		if err := a.readRules(ctx); err != nil {
+			return err
+		}
+		clear(a.versions)
 	}
 	if err := a.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Pods of node %q: %w", a.Node, err)
-	}
-	_ = a.Client.Get(ctx, client.ObjectKey{Name: a.Node}, node) // one that is not known can raise, if the API server can
-	server, err := a.Server.Now(ctx)
-	if err != nil {
-		a.Log.Error(err, "discovery failed")
-	}
-	now := a.Clock.Now()
-	a.around = surroundings{abilities: server.Abilities(node.Status.NodeInfo.KubeletVersion), rate: a.Rate, now: now}
-	a.owners = map[string][]policies.Candidate{}
-	for namespace, of := range byNamespace(monitors.Items) {
-		a.owners[namespace], _ = policies.Candidates(of)
-	}
-	all := a.around.versioned(monitors.Items)
-	if all != a.rules {
-		clear(a.versions)
-		a.rules = all
 	}
 	there := map[types.UID]bool{}
 	for i := range pods.Items {
@@ -68,15 +54,22 @@ func (a *Agent) sync(ctx context.Context) error {
 	return nil
 }
 
-// versioned tells one state of what all Pods have in common from another.
-func (s surroundings) versioned(monitors []v1.AppMonitor) string {
-	parts := make([]string, 0, len(monitors)+1)
-	for i := range monitors {
-		m := &monitors[i]
-		parts = append(parts, fmt.Sprint(m.UID, m.Generation, policies.Paused(m), m.DeletionTimestamp != nil))
+// readRules reads what holds for all Pods: AppMonitors, and what can be done on the node.
+func (a *Agent) readRules(ctx context.Context) error {
+	monitors, node := &v1.AppMonitorList{}, &corev1.Node{}
+	if err := a.Client.List(ctx, monitors); err != nil {
+		return fmt.Errorf("list AppMonitors: %w", err)
 	}
-	slices.Sort(parts)
-	return strings.Join(append(parts, fmt.Sprint(s.abilities)), " ")
+	_ = a.Client.Get(ctx, client.ObjectKey{Name: a.Node}, node) // one that is not known can raise, if the API server can
+	a.owners = map[string][]policies.Candidate{}
+	for namespace, of := range byNamespace(monitors.Items) {
+		a.owners[namespace], _ = policies.Candidates(of)
+	}
+	a.around = surroundings{rate: a.Rate}
+	if server := a.server.Load(); server != nil {
+		a.around.abilities = server.Abilities(node.Status.NodeInfo.KubeletVersion)
+	}
+	return nil
 }
 
 func byNamespace(monitors []v1.AppMonitor) map[string][]v1.AppMonitor {

@@ -9,27 +9,31 @@ import (
 )
 
 // file is one of the kernel's files, read from its start each time. It is not an os.File, which would have the kernel report
-// every change of some of these files to the Go runtime, and would read each twice, to see its end.
+// every change of some of these files to the Go runtime, and would read each twice, to see its end. What is read stands in a
+// buffer that is kept, too: one on the stack does not stay there with every compiler flag.
 type file struct {
 	path   string
+	size   int
+	buffer []byte
 	fd     int
 	opened bool
 	closed bool
 }
 
-func at(path string) file { return file{path: path} }
+// at is a file that has at most that many bytes.
+func at(path string, size int) file { return file{path: path, size: size} }
 
 func (f *file) open() error {
 	fd, err := syscall.Open(f.path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return gone(&fs.PathError{Op: "open", Path: f.path, Err: err})
 	}
-	f.fd, f.opened = fd, true
+	f.fd, f.opened, f.buffer = fd, true, make([]byte, f.size)
 	return nil
 }
 
-// read fills the buffer, which is to be large enough for all there is.
-func (f *file) read(buffer []byte) ([]byte, error) {
+// read returns all there is, until the next read.
+func (f *file) read() ([]byte, error) {
 	if f.closed {
 		return nil, &fs.PathError{Op: "read", Path: f.path, Err: fs.ErrClosed}
 	}
@@ -39,13 +43,13 @@ func (f *file) read(buffer []byte) ([]byte, error) {
 		}
 	}
 	for {
-		n, err := syscall.Pread(f.fd, buffer, 0)
+		n, err := syscall.Pread(f.fd, f.buffer, 0)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 		case err != nil:
 			return nil, gone(&fs.PathError{Op: "read", Path: f.path, Err: err})
 		default:
-			return buffer[:n], nil
+			return f.buffer[:n], nil
 		}
 	}
 }

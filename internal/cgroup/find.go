@@ -15,12 +15,9 @@ import (
 //
 // With CRI-O the processes may be in a group below the one that is returned, which has the limit, and counts what they use.
 func (h *Hierarchy) Find(podUID, id string) (string, error) {
-	if podUID == "" || strings.ContainsRune(podUID, filepath.Separator) {
-		return "", fmt.Errorf("Pod with UID %q: %w", podUID, ErrNotFound)
-	}
 	pod := h.findPod(podUID)
 	if pod == "" {
-		return "", fmt.Errorf("Pod with UID %q: %w", podUID, ErrNotFound)
+		return "", fmt.Errorf("a Pod with the UID %q: %w", podUID, ErrNotFound)
 	}
 	if id == "" {
 		return pod, nil
@@ -30,6 +27,9 @@ func (h *Hierarchy) Find(podUID, id string) (string, error) {
 
 // findPod looks into the folders that are known to hold Pods, and only when the Pod is in none of them for further ones.
 func (h *Hierarchy) findPod(uid string) string {
+	if uid == "" || strings.ContainsRune(uid, filepath.Separator) {
+		return ""
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if pod := podBelow(h.kubepods, uid); pod != "" {

@@ -9,6 +9,13 @@ import (
 	"path/filepath"
 )
 
+// The most that the kernel has to say. A memory.stat has some 2 KiB today, and gains lines from release to release.
+const (
+	sizeOfNumber = 32
+	sizeOfEvents = 512
+	sizeOfStat   = 8192
+)
+
 // Group is an open control group. It keeps one descriptor for each file that was read, and reads without allocating memory.
 // It is for one goroutine at a time. Errors of a group that is gone wrap fs.ErrNotExist.
 type Group struct {
@@ -32,10 +39,10 @@ func (m Memory) WorkingSet() int64 { return max(0, m.Usage-m.InactiveFile) }
 func (h *Hierarchy) Open(folder string) (*Group, error) {
 	g := &Group{
 		names:  &h.files,
-		usage:  at(filepath.Join(folder, h.files.usage)),
-		limit:  at(filepath.Join(folder, h.files.limit)),
-		stat:   at(filepath.Join(folder, h.files.stat)),
-		events: at(filepath.Join(folder, h.files.events)),
+		usage:  at(filepath.Join(folder, h.files.usage), sizeOfNumber),
+		limit:  at(filepath.Join(folder, h.files.limit), sizeOfNumber),
+		stat:   at(filepath.Join(folder, h.files.stat), sizeOfStat),
+		events: at(filepath.Join(folder, h.files.events), sizeOfEvents),
 	}
 	if err := errors.Join(g.usage.open(), g.limit.open()); err != nil {
 		return nil, errors.Join(err, g.Close())
@@ -65,9 +72,7 @@ func (g *Group) Memory() (Memory, error) {
 	if err != nil {
 		return Memory{}, err
 	}
-	// Some 2 KiB on today's kernels.
-	var buffer [8192]byte
-	text, err := g.stat.read(buffer[:])
+	text, err := g.stat.read()
 	if err != nil {
 		return Memory{}, err
 	}
@@ -84,8 +89,7 @@ func (g *Group) Memory() (Memory, error) {
 // OOMKills is how many of the group's processes the kernel has killed because the memory was used up. With version 1 it does
 // not count the processes of groups below this one.
 func (g *Group) OOMKills() (int64, error) {
-	var buffer [512]byte
-	text, err := g.events.read(buffer[:])
+	text, err := g.events.read()
 	if err != nil {
 		return 0, err
 	}
@@ -99,8 +103,7 @@ func (g *Group) Close() error {
 
 // number reads a file that holds one number, or the word max.
 func (f *file) number() (int64, error) {
-	var buffer [32]byte
-	text, err := f.read(buffer[:])
+	text, err := f.read()
 	if err != nil {
 		return 0, err
 	}
@@ -110,8 +113,7 @@ func (f *file) number() (int64, error) {
 	}
 	n, ok := parse(text)
 	if !ok {
-		// As a string, or the buffer would be allocated each time for the sake of this.
-		return 0, fmt.Errorf("%s holds no number: %q", f.path, string(text))
+		return 0, fmt.Errorf("%s holds no number: %q", f.path, text)
 	}
 	return n, nil
 }

@@ -28,7 +28,7 @@ var fixtures = []struct {
 		tree: map[string]string{
 			"memory.current": "104857600\n",
 			"memory.max":     "268435456\n",
-			"memory.stat":    "anon 83886080\nfile 20971520\ninactive_anon 83886080\nactive_anon 0\ninactive_file 16777216\nactive_file 4194304\n",
+			"memory.stat":    "anon 83886080\nfile 20971520\ninactive_anon 83886080\ninactive_file 16777216\nactive_file 4194304\n",
 			"memory.events":  "low 0\nhigh 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n",
 		},
 		want: reading{

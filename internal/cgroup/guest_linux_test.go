@@ -60,6 +60,12 @@ func setUpGuest() error {
 			return &fs.PathError{Op: "mount " + m.kind, Path: m.at, Err: err}
 		}
 	}
+	if os.Getenv(versionVariable) == "2" {
+		root := &Hierarchy{root: "/sys/fs/cgroup", files: version2}
+		if err := share(root, root.root); err != nil {
+			return err
+		}
+	}
 	return loadModule(moduleFile, "rd_nr=1 rd_size=131072")
 }
 

@@ -181,9 +181,6 @@ func kernel(t testing.TB) *Hierarchy {
 		t.Fatalf("found version %d, want %s", whole.Version(), os.Getenv(versionVariable))
 	}
 	h := &Hierarchy{root: filepath.Join(whole.root, fmt.Sprintf("memhog-test-%d", os.Getpid())), files: whole.files, now: time.Now}
-	if err := share(h, whole.root); err != nil {
-		skip(t, err)
-	}
 	if err := os.Mkdir(h.root, 0o755); err != nil {
 		skip(t, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // memberVariable makes the test's executable a process in a control group.
@@ -18,29 +19,41 @@ const memberVariable = "MEMHOG_CGROUP_MEMBER"
 
 // member does what it reads, line by line, and answers each line once it is done:
 //   - touch BYTES: use that much more memory;
-//   - write PATH BYTES: write that much into a file, which stays in the cache.
+//   - write PATH BYTES: write that much into a file, which stays in the cache;
+//   - cross PATH RATE: fill memory to beyond the alarm's threshold at that rate, watching the usage at PATH, and answer with
+//     the time at which it was reached;
+//   - release 0: free that again.
 func member(in io.Reader, out io.Writer) error {
+	var crossing []byte
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		words := strings.Fields(lines.Text())
 		size, err := strconv.Atoi(words[len(words)-1])
 		if err != nil {
 			return err
 		}
-		if words[0] == "write" {
-			err = fillFile(words[1], size)
-		} else {
+		answer := any("done")
+		switch words[0] {
+		case "touch":
 			err = touch(size)
+		case "write":
+			err = fillFile(words[1], size)
+		case "cross":
+			var crossed time.Time
+			crossing, crossed, err = cross(words[1], size)
+			answer = crossed.UnixNano()
+		case "release":
+			err = syscall.Munmap(crossing)
 		}
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, "done")
+		fmt.Fprintln(out, answer)
 	}
 	return nil
 }
 
 func touch(size int) error {
-	memory, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	memory, err := reserve(size)
 	if err != nil {
 		return err
 	}
@@ -48,6 +61,11 @@ func touch(size int) error {
 		memory[i] = 1
 	}
 	return nil
+}
+
+// reserve takes addresses, without memory for them as yet.
+func reserve(size int) ([]byte, error) {
+	return syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 }
 
 // fillFile leaves the file open: what is in the cache of a disk goes with the last that has it open.

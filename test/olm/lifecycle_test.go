@@ -28,7 +28,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	s := tell(t)
 	first := env.bundle.Version
 	catalog := s.catalog("catalog")
-	home, team := s.openNamespace("memhog-operator-system"), s.namespace("team")
+	home, team := s.enforcing("memhog-operator-system", "privileged"), s.namespace("team")
 	before := s.objects(t.Context())
 
 	s.group(home)
@@ -38,6 +38,7 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	installed.SaysUpgradeable(first, freeToUpgrade)
 	monitor := s.monitor(team)
 	s.isReady(monitor)
+	s.agentsRun(home, first)
 	rolling := s.namespace("rolling")
 	s.isReady(s.monitorBy(rolling, v1.StrategyRollout))
 
@@ -49,12 +50,12 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	installed.IsInstalled("9.0.1")
 	s.isGiven(rolled, "768Mi")
 	s.rolledOutOnce(rolled, "768Mi")
-	s.hasAgents(home)
 	same := s.hasInPlace(grown, "768Mi")
 	s.hasLearned(grown, `{"memhog":{"request":"512Mi","limit":"768Mi"}}`)
 	installed.SaysUpgradeable("9.0.1", freeToUpgrade)
 	told.saw(rollingOut)
 	s.isUntouched(monitor)
+	s.agentsRun(home, "9.0.1")
 
 	installed.SetApproval(apiv1alpha1.ApprovalManual)
 	catalog.gains(s.next("9.0.2"))
@@ -92,23 +93,20 @@ func TestFromCatalogToUninstall(t *testing.T) {
 	s.hasLearned(second, `{"memhog":{"request":"512Mi","limit":"768Mi"}}`)
 }
 
-// hasAgents waits until the only node has an agent of the operator's version, which no bundle can bring along.
-func (s *story) hasAgents(namespace string) {
+// agentsRun waits until every node has an agent of a version, which is rolled with the operator.
+func (s *story) agentsRun(namespace, version string) {
 	s.t.Helper()
-	s.awaits("an agent keeps its guarantee", func(ctx context.Context) error {
-		var pods corev1.PodList
-		err := env.client.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{"app.kubernetes.io/component": "agent"})
-		if err != nil {
+	s.awaits("agents of "+version+" run", func(ctx context.Context) error {
+		set := &appsv1.DaemonSet{}
+		if err := env.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "memhog-operator-agent"}, set); err != nil {
 			return err
 		}
-		for i := range pods.Items {
-			for _, c := range pods.Items[i].Status.Conditions {
-				if c.Type == v1.AgentKeepsGuarantee && c.Status == corev1.ConditionTrue {
-					return nil
-				}
-			}
+		image, status := set.Spec.Template.Spec.Containers[0].Image, set.Status
+		current := status.ObservedGeneration == set.Generation && status.UpdatedNumberScheduled == status.DesiredNumberScheduled
+		if image != olm.OperatorRef(version) || !current || status.NumberReady == 0 || status.NumberReady != status.DesiredNumberScheduled {
+			return fmt.Errorf("they run %s, and %d of %d are ready", image, status.NumberReady, status.DesiredNumberScheduled)
 		}
-		return fmt.Errorf("of %d agents none does", len(pods.Items))
+		return nil
 	})
 }
 
@@ -254,7 +252,8 @@ func (s *story) objects(ctx context.Context) map[string]bool {
 	s.t.Helper()
 	found := map[string]bool{}
 	for _, kind := range []string{
-		"v1/Service", "v1/ServiceAccount", "v1/ConfigMap", "v1/Secret", "apps/v1/Deployment", "apps/v1/ReplicaSet", "apps/v1/DaemonSet", "v1/Pod",
+		"v1/Service", "v1/ServiceAccount", "v1/ConfigMap", "v1/Secret", "apps/v1/Deployment", "apps/v1/ReplicaSet",
+		"apps/v1/DaemonSet", "v1/Pod",
 		"rbac.authorization.k8s.io/v1/Role", "rbac.authorization.k8s.io/v1/RoleBinding",
 		"rbac.authorization.k8s.io/v1/ClusterRole", "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
 		"networking.k8s.io/v1/NetworkPolicy", "coordination.k8s.io/v1/Lease",

@@ -47,17 +47,15 @@ func tell(t *testing.T) *story {
 // namespace makes a namespace, which goes with the story.
 func (s *story) namespace(name string) string {
 	s.t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-	}}
-	s.create(ns)
-	return name
+	return s.enforcing(name, "restricted")
 }
 
-// openNamespace is one that allows what agents need, and nothing else of the operator does: a folder of their node.
-func (s *story) openNamespace(name string) string {
+// enforcing makes one with a Pod Security level.
+func (s *story) enforcing(name, level string) string {
 	s.t.Helper()
-	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": level},
+	}})
 	return name
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/kubedemo/memhog-operator/tools"
 )
 
-// patience is how long a machine may take that takes seconds on an idle one.
+// patience is how long a machine may take that takes seconds on an idle one. A test in it that hangs ends a minute before, and
+// says where it was.
 const patience = 5 * time.Minute
 
 // TestControlGroups runs the tests of internal/cgroup that need a kernel on each version of control groups.
@@ -22,6 +23,31 @@ func TestControlGroups(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots virtual machines")
 	}
+	m := guest(t)
+	for _, version := range []int{1, 2} {
+		t.Run(fmt.Sprintf("Version%d", version), func(t *testing.T) {
+			console, err := bootGuest(t, m, version, "-test.v", "-test.run=^TestKernel", "-test.timeout="+(patience-time.Minute).String())
+			tell(t, console, err)
+		})
+	}
+}
+
+// BenchmarkControlGroups runs the benchmarks of internal/cgroup there, and prints what they print. An emulated processor is
+// some ten times slower than a real one: it is for comparisons, and for what only a version has.
+func BenchmarkControlGroups(b *testing.B) {
+	m := guest(b)
+	for _, version := range []int{1, 2} {
+		console, err := bootGuest(b, m, version, "-test.run=NONE", "-test.bench=.", "-test.benchtime=20x")
+		b.Logf("version %d:\n%s", version, console)
+		if err != nil || !read(console).passed {
+			b.Errorf("the guest does not say that its benchmarks have passed: %v", err)
+		}
+	}
+}
+
+// guest compiles the tests of internal/cgroup, and gets together a machine that runs them.
+func guest(t testing.TB) machine {
+	t.Helper()
 	if lacking := missing(); lacking != "" {
 		skip(t, lacking)
 	}
@@ -41,14 +67,14 @@ func TestControlGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, version := range []int{1, 2} {
-		t.Run(fmt.Sprintf("Version%d", version), func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			console, err := m.boot(ctx, fmt.Sprintf("MEMHOG_CGROUP_VERSION=%d", version), "-test.v", "-test.run=^TestKernel")
-			tell(t, console, err)
-		})
-	}
+	return m
+}
+
+func bootGuest(t testing.TB, m machine, version int, arguments ...string) (console string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return m.boot(ctx, fmt.Sprintf("MEMHOG_CGROUP_VERSION=%d", version), arguments...)
 }
 
 // tell makes each of the guest's tests one of this machine's. One that was left out has failed: the guest is there for it.
@@ -82,12 +108,12 @@ func missing() string {
 		return ""
 	}
 	if _, err := tools.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return qemu + " is not installed, which only root of a Debian can do"
+		return qemu + " is not installed, and only root of a Debian can install it"
 	}
 	return ""
 }
 
-func skip(t *testing.T, why string) {
+func skip(t testing.TB, why string) {
 	t.Helper()
 	fmt.Fprintf(os.Stderr, "\n*** THE TESTS ON A KERNEL OF THEIR OWN ARE SKIPPED: %s ***\n\n", why)
 	t.Skip(why)
