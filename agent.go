@@ -71,8 +71,8 @@ func parseNodeAgentOptions(flags *flag.FlagSet, args []string, getenv func(strin
 		return o, err
 	}
 	o.node, o.pod.Namespace, o.pod.Name = getenv(nodeNameEnv), getenv(podNamespaceEnv), getenv(podNameEnv)
-	for name, value := range map[string]string{nodeNameEnv: o.node, podNamespaceEnv: o.pod.Namespace, podNameEnv: o.pod.Name} {
-		if value == "" {
+	for _, name := range []string{nodeNameEnv, podNamespaceEnv, podNameEnv} {
+		if getenv(name) == "" {
 			return o, fmt.Errorf("variable %s is empty: an agent runs as a Pod, which has it from the downward API", name)
 		}
 	}
@@ -115,6 +115,7 @@ func runAgent(o nodeAgentOptions) error {
 		Log:    ctrl.Log.WithName("agent"), Report: reporter.Tell,
 	})
 	ctx := ctrl.SetupSignalHandler()
+	reporter.Begin(ctx)
 	if err := watchNode(ctx, mgr.GetCache(), a); err != nil {
 		return err
 	}
@@ -181,12 +182,13 @@ func watchNode(ctx context.Context, of cache.Cache, a *agent.Agent) error {
 		DeleteFunc: func(any) { a.Changed() },
 	}
 	var failed error
-	for kind, handler := range map[client.Object]toolscache.ResourceEventHandler{
-		&corev1.Pod{}: pods, &corev1.Node{}: rules, &v1.AppMonitor{}: rules,
-	} {
-		informer, err := of.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+	for _, watched := range []struct {
+		kind    client.Object
+		handler toolscache.ResourceEventHandler
+	}{{&corev1.Pod{}, pods}, {&corev1.Node{}, rules}, {&v1.AppMonitor{}, rules}} {
+		informer, err := of.GetInformer(ctx, watched.kind, cache.BlockUntilSynced(false))
 		if err == nil {
-			_, err = informer.AddEventHandler(handler)
+			_, err = informer.AddEventHandler(watched.handler)
 		}
 		failed = errors.Join(failed, err)
 	}

@@ -139,7 +139,8 @@ func (d decision) because() string {
 	}
 	aboveThreshold := fmt.Sprintf("%s, at or above %.4g%% of the limit", used, percent)
 	if o.Sample.Time.IsZero() {
-		aboveThreshold = fmt.Sprintf("the use of Pod %s had reached %.4g%% of the limit, or was about to reach the limit", d.pod.Name, percent)
+		aboveThreshold = fmt.Sprintf("the use of Pod %s had reached %.4g%% of the limit, or was about to reach the limit",
+			d.pod.Name, percent)
 	}
 	text := map[scaling.Reason]string{
 		scaling.ReasonAboveThreshold: aboveThreshold,

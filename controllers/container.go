@@ -32,7 +32,9 @@ type container struct {
 
 // container observes one container of a running Pod.
 func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (container, error) {
-	seen := container{name: c.Name, pod: pod, owner: owner, policy: policies.Of(o.monitor, c.Name, o.MaxSampleAge), heap: workload.FixedHeap(c)}
+	seen := container{
+		name: c.Name, pod: pod, owner: owner, policy: policies.Of(o.monitor, c.Name, o.MaxSampleAge), heap: workload.FixedHeap(c),
+	}
 	seen.resizing = o.page.resizes.of(seen.slot())
 	resizer, at, err := workload.ResizedBy(pod, c.Name)
 	if err != nil {

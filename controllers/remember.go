@@ -36,7 +36,8 @@ func (r *AppMonitorReconciler) memos(monitor *v1.AppMonitor, page *page, o obser
 	now, shrunk, rolled := r.Clock.Now(), d.shrunk(), d.rolledOut()
 	for _, group := range byWorkload(o.containers) {
 		of := group[0].owner
-		m := memo{of: of, one: group[0], resting: policies.Paused(of.Object) || page.resting(of.GetUID(), now), records: maps.Clone(of.records)}
+		resting := policies.Paused(of.Object) || page.resting(of.GetUID(), now)
+		m := memo{of: of, one: group[0], resting: resting, records: maps.Clone(of.records)}
 		for name, containers := range byName(group) {
 			record, at := learn(m.records[name], containers, now), containers[0].place()
 			if largest, lowered := shrunk[at]; lowered {

@@ -64,8 +64,12 @@ type Agent struct {
 	containers map[slot]*container
 	// versions are those of the Pods that were looked at, and owners are the AppMonitors of each namespace.
 	versions map[types.UID]string
-	owners   map[string][]policies.Candidate
-	around   surroundings
+	// takes is what each Pod takes of the node, whoever's it is.
+	takes map[types.UID]takes
+	// read is true once the cache was looked at.
+	read   bool
+	owners map[string][]policies.Candidate
+	around surroundings
 
 	latency   latency
 	lateness  lateness
@@ -81,11 +85,17 @@ type answer struct {
 	err       error
 }
 
+// takes is what a Pod takes of its node, in bytes, by a version of it.
+type takes struct {
+	version string
+	bytes   int64
+}
+
 // New returns an agent that has not started.
 func New(o Options) *Agent {
 	return &Agent{
 		Options: o, changed: make(chan struct{}, 1), answers: make(chan answer, parallel),
-		containers: map[slot]*container{}, versions: map[types.UID]string{},
+		containers: map[slot]*container{}, versions: map[types.UID]string{}, takes: map[types.UID]takes{},
 	}
 }
 
@@ -185,14 +195,14 @@ func (a *Agent) discover(ctx context.Context) {
 	}
 }
 
-// lookAtDue looks at all containers whose time has come.
+// lookAtDue looks once at all containers whose time has come. What comes due meanwhile waits for the next round, so that there is one.
 func (a *Agent) lookAtDue(ctx context.Context) {
-	for {
-		now := a.Clock.Now()
+	for began := a.Clock.Now(); ; {
 		c := a.queue.first()
-		if c == nil || c.due.After(now) {
+		if c == nil || c.due.After(began) {
 			return
 		}
+		now := a.Clock.Now()
 		a.lateness.looked(c.due, now)
 		a.look(ctx, c, now)
 	}

@@ -34,6 +34,7 @@ func TestWhatFillsAtTheGuaranteedRateIsRaisedBeforeItIsFull(t *testing.T) {
 	for _, start := range []int64{10, 100, 200, 250, 287} {
 		w := newWorld(t)
 		w.monitor()
+		w.crowd()
 		pod, memory := w.pod("memhog", start)
 		w.turn()
 		for memory.used < memory.limit && !w.asking() {
@@ -53,6 +54,7 @@ func TestWhatFillsAtTheGuaranteedRateIsRaisedBeforeItIsFull(t *testing.T) {
 func TestWhatGrowsFasterThanIsPromisedIsLookedAtMoreOften(t *testing.T) {
 	w := newWorld(t)
 	w.monitor()
+	w.crowd()
 	pod, memory := w.pod("memhog", 290)
 	w.turn()
 	w.actuate(pod)

@@ -38,6 +38,9 @@ type container struct {
 	// id is the runtime's, of the container that runs; group is that one's, nil while it was not found.
 	id    string
 	group group
+	// unreadSince is since when it could not be read, though it runs, and unread why; zero when it can be.
+	unreadSince time.Time
+	unread      error
 	// limit is what the kernel enforces, when it was last read.
 	limit int64
 
@@ -46,19 +49,20 @@ type container struct {
 	last    scaling.Sample
 	speed   int64
 	refused scaling.Refused
-	// given is the largest size that the agent gave it, and raises are the times at which it did, of what goes beyond all that
-	// the workload was given before.
-	given  scaling.Memory
-	raises []time.Time
+	// given is the largest size that the agent gave it, and before what that was until the latest; raises are the times at which it
+	// did, of what goes beyond all that the workload was given before.
+	given, before scaling.Memory
+	raises        []time.Time
 	// raisedAt is when it was last raised by the agent; zero when it never was.
 	raisedAt time.Time
 
-	// asking is true while the API server is asked for a resize to the size asked, and target the limit that is awaited since it was; zero when
+	// asking is true while the API server is asked for a resize to the size asked, and target the limit that is awaited since; zero when
 	// none is.
 	asking bool
 	asked  scaling.Memory
 	target int64
-	// retryAt is when the API server is asked again, after it gave no answer; tries is how often it did not.
+	// retryAt is when the API server is asked again, after it gave no answer, or one that is no decision of anybody's; tries is how
+	// often that was so.
 	retryAt time.Time
 	tries   int
 
@@ -86,6 +90,7 @@ func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMoni
 	of := note.Containers[spec.Name]
 	c.pod, c.policy = pod, policies.Of(m, spec.Name, longest+margin)
 	c.policy.LowerAfter = 0
+	was := c.known.Resize
 	state, actual := workload.ResizeOf(pod, spec)
 	c.known = scaling.Observation{
 		Way: scaling.Way{
@@ -108,8 +113,38 @@ func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMoni
 		c.known.LastChange = c.raisedAt
 	}
 	c.known.Raises = c.counted(of)
-	c.known.Resize = c.resize(state, actual, s.now)
+	c.known.Resize = resizeOf(state, actual, s.now)
+	if c.known.Resize.State == was.State {
+		c.known.Resize.Since = was.Since
+	} else {
+		c.refuse(was.State, s.now)
+	}
 	return nil
+}
+
+// refuse notes that a size cannot be had, as the kubelet says, whoever asked for it. One that fails is taken back by the operator,
+// and would be asked for again.
+func (c *container) refuse(was scaling.ResizeState, now time.Time) {
+	switch c.known.Resize.State {
+	case scaling.ResizeDeferred:
+		c.refused.Note(c.known.Size, scaling.ReasonNodeFull, now)
+	case scaling.ResizeInfeasible:
+		c.refused.Note(c.known.Size, scaling.ReasonResizeInfeasible, now)
+	case scaling.ResizeSettled:
+		if was == scaling.ResizeFailing && c.known.Size.Limit < c.target {
+			c.refused.Note(scaling.Memory{Limit: c.target}, scaling.ReasonResizeInfeasible, now)
+		}
+	case scaling.ResizeInProgress, scaling.ResizeFailing:
+		// It may still come true.
+	}
+}
+
+// unspend takes back from the growth budget what came to nothing.
+func (c *container) unspend() {
+	if n := len(c.raises); n > 0 && c.given != c.before {
+		c.raises = c.raises[:n-1]
+	}
+	c.given = c.before
 }
 
 // counted are the raises that the growth budget is spent on: those that the operator knows of, and the agent's own since.
@@ -126,8 +161,8 @@ func (c *container) counted(of workload.ContainerNote) []time.Time {
 	return append(append([]time.Time{}, of.Raises...), own...)
 }
 
-// resize is the resize that is not through, as decisions see it. One that does not come true is no longer awaited.
-func (c *container) resize(state workload.ResizeState, actual workload.Size, now time.Time) scaling.Resize {
+// resizeOf is the resize that is not through, as decisions see it.
+func resizeOf(state workload.ResizeState, actual workload.Size, now time.Time) scaling.Resize {
 	r := scaling.Resize{Since: now, Actual: scaling.Memory(actual)}
 	switch state {
 	case workload.ResizeSettled:
@@ -140,9 +175,6 @@ func (c *container) resize(state workload.ResizeState, actual workload.Size, now
 		r.State = scaling.ResizeDeferred
 	case workload.ResizeInfeasible:
 		r.State = scaling.ResizeInfeasible
-	}
-	if r.State == c.known.Resize.State && !c.known.Resize.Since.IsZero() {
-		r.Since = c.known.Resize.Since
 	}
 	return r
 }
@@ -202,8 +234,21 @@ func (c *container) rate() int64 { return max(c.known.Rate, 2*c.speed) }
 // inDetail is the part of the limit, one of so many, from which on it matters what the memory is used for.
 const inDetail = 4
 
-// promised is true for a container that the guarantee is about: it has a limit, and nobody and nothing keeps it from being raised.
-func (c *container) promised() bool {
-	return c.known.Size.Limit > 0 && !c.policy.Disabled && !c.known.Paused && !c.known.Overridden && c.known.Obstacle == "" &&
-		c.group != nil && c.held == ""
+// allowed is true for a container that nobody and nothing keeps from being raised in place, as far as its Pod tells.
+func (c *container) allowed() bool {
+	return c.known.Size.Limit > 0 && !c.policy.Disabled && !c.known.Paused && !c.known.Overridden && c.known.Obstacle == ""
+}
+
+// promised is true for a container that the guarantee is about, and that can be read.
+func (c *container) promised() bool { return c.allowed() && c.group != nil && c.held == "" }
+
+// runs is true for a container that runs; a whole Pod that is watched does.
+func (c *container) runs() bool { return c.id != "" || c.container == workload.WholePod }
+
+// blindAfter is how long a container that runs may not be found: what has just ended or started says so a moment later.
+const blindAfter = 5 * time.Second
+
+// invisible is true for a container that the guarantee would be about, if it could be read.
+func (c *container) invisible(now time.Time) bool {
+	return c.allowed() && c.group == nil && !c.unreadSince.IsZero() && now.Sub(c.unreadSince) > blindAfter
 }

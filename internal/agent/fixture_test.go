@@ -117,7 +117,9 @@ func (w *world) restart() {
 }
 
 // resize plays the API server.
-func (w *world) resize(ctx context.Context, _ client.Client, sub string, o client.Object, p client.Patch, _ ...client.SubResourcePatchOption) error {
+func (w *world) resize(ctx context.Context, _ client.Client, sub string, o client.Object, p client.Patch,
+	_ ...client.SubResourcePatchOption,
+) error {
 	w.asked++
 	if w.refusal != nil {
 		return w.refusal
@@ -191,6 +193,19 @@ func (w *world) pod(name string, used int64, change ...func(*corev1.Pod)) (*core
 	g := &fakeGroup{used: used * mebibyte, limit: 384 * mebibyte}
 	w.kernel["containerd://"+name] = g
 	return pod, g
+}
+
+// crowd has so many calm containers that the others are looked at for their deadlines alone.
+func (w *world) crowd() {
+	for i := range 100 {
+		w.pod(fmt.Sprint("calm-", i), 1, func(p *corev1.Pod) {
+			for _, r := range []corev1.ResourceList{
+				p.Spec.Containers[0].Resources.Requests, p.Status.ContainerStatuses[0].Resources.Requests,
+			} {
+				r[corev1.ResourceMemory] = resource.MustParse("1Mi")
+			}
+		})
+	}
 }
 
 // turn is one round of the agent's loop, as Start has it: with the cache as it is, all answers, and all looks that are due.

@@ -16,6 +16,8 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonTooSlow: resizes, or the agent itself, are too slow for the guaranteed rate, or limits too small.
 	ReasonTooSlow = "TooSlow"
+	// ReasonCannotRead: a container that runs has no control group that can be read.
+	ReasonCannotRead = "CannotRead"
 	// ReasonCannotResize: the API server does not answer, or forbids what the agent is there for.
 	ReasonCannotResize = "CannotResize"
 )
@@ -39,10 +41,11 @@ type Guarantee struct {
 // guarantee watches over the promise that no container that fills slower than a rate is OOM-killed while its node has memory, its
 // AppMonitor allows it, and the API server answers.
 type guarantee struct {
-	at      time.Time
-	told    Guarantee
-	broken  time.Time // when it was last seen broken
-	failure error
+	at     time.Time
+	told   Guarantee
+	broken time.Time // when it was last seen broken
+	// failure is why the API server gave no answer, and denied why the agent may not resize at all; nil when it did, and may.
+	failure, denied error
 	// worst is the rate that was kept at any moment of late.
 	worst lowest
 }
@@ -86,6 +89,12 @@ func (a *Agent) weakest(now time.Time) (*container, int64) {
 // assess measures what rate can be kept, tells the metrics at once, and everybody else when the answer is another one.
 func (a *Agent) assess(now time.Time) {
 	g := &a.guarantee
+	if !a.read || a.server.Load() == nil {
+		return // the agent is starting
+	}
+	if len(a.latency.waiting) == 0 {
+		a.latency.failing, g.failure = time.Time{}, nil // nobody is waiting for an answer
+	}
 	if now.Sub(g.at) < assessed && a.latency.failing.IsZero() && len(a.latency.waiting) == 0 {
 		return
 	}
@@ -94,25 +103,51 @@ func (a *Agent) assess(now time.Time) {
 	actuationLatency.Set(a.latency.now(now).Seconds())
 	lookLateness.Set(a.lateness.now(now).Seconds())
 	guaranteedTarget.Set(float64(a.Rate))
+	if a.guarantee.denied != nil || !a.around.abilities.Raise || a.blind(now) != nil {
+		rate = 0
+	}
 	g.worst.add(rate, now)
 	guaranteedRate.Set(float64(g.worst.now()))
-	stands := Guarantee{
-		Kept: corev1.ConditionTrue, Reason: ReasonKeepsGuarantee,
-		Message: fmt.Sprintf("no container that grows slower than %s a second will be OOM-killed, while there is memory", perSecond(a.Rate)),
+	a.tell(a.stands(weakest, rate, now), now)
+}
+
+// stands is how the guarantee stands: what cannot be done at all first, then what is too slow.
+func (a *Agent) stands(weakest *container, rate int64, now time.Time) Guarantee {
+	broken := func(reason, format string, args ...any) Guarantee {
+		return Guarantee{Kept: corev1.ConditionFalse, Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
-	switch silence := now.Sub(a.latency.failing); {
+	silence := now.Sub(a.latency.failing)
+	switch blind := a.blind(now); {
+	case a.guarantee.denied != nil:
+		return broken(ReasonCannotResize, "the agent may not resize Pods: %v", a.guarantee.denied)
+	case !a.around.abilities.Raise:
+		return broken(ReasonCannotResize, "Pods of this node cannot be resized in place")
 	case !a.latency.failing.IsZero() && silence >= silent:
-		stands = Guarantee{Kept: corev1.ConditionFalse, Reason: ReasonCannotResize, Message: "Pods cannot be resized"}
-		if g.failure != nil {
-			stands.Message += ": " + g.failure.Error()
-		}
+		return broken(ReasonCannotResize, "the API server does not answer: %v", a.guarantee.failure)
+	case blind != nil:
+		return broken(ReasonCannotRead, "container %s of Pod %s/%s cannot be read: %v", blind.container, blind.pod.Namespace,
+			blind.pod.Name, blind.unread)
 	case weakest != nil:
-		stands = Guarantee{Kept: corev1.ConditionFalse, Reason: ReasonTooSlow, Message: fmt.Sprintf(
-			"container %s of Pod %s/%s, of %s, survives growth of %s a second, and not of %s: resizes take up to %s, looks come up to %s late",
+		return broken(ReasonTooSlow,
+			"container %s of Pod %s/%s, of %s, survives growth of %s a second, and not of %s: resizes take up to %s, looks are up to %s late",
 			weakest.container, weakest.pod.Namespace, weakest.pod.Name, perSecond(weakest.actual()), perSecond(rate), perSecond(a.Rate),
-			a.latency.now(now).Round(time.Millisecond), a.lateness.now(now).Round(time.Millisecond))}
+			a.latency.now(now).Round(time.Millisecond), a.lateness.now(now).Round(time.Millisecond))
 	}
-	a.tell(stands, now)
+	return Guarantee{
+		Kept: corev1.ConditionTrue, Reason: ReasonKeepsGuarantee,
+		Message: fmt.Sprintf("no container that grows slower than %s a second will be OOM-killed, while there is memory",
+			perSecond(a.Rate)),
+	}
+}
+
+// blind is a container that cannot be read; nil when all can.
+func (a *Agent) blind(now time.Time) *container {
+	for _, c := range a.containers {
+		if c.invisible(now) {
+			return c
+		}
+	}
+	return nil
 }
 
 // tell reports how the guarantee stands, when that is another answer than before. Bad news is told at once, good news once it lasts.

@@ -6,9 +6,10 @@ import (
 )
 
 const (
-	// usualLatency is what a resize is taken to take until some were seen: the API server's answer and the kubelet's work, which
-	// were seen to take 27 to 75 ms on an idle machine, and some more on a busy one.
+	// usualLatency is what a resize is taken to take at least until enough were seen: the API server's answer and the kubelet's work,
+	// which were seen to take 27 to 75 ms on an idle machine, and some more on a busy one.
 	usualLatency = 150 * time.Millisecond
+	enough       = 20
 
 	// measured is how many resizes are remembered, and for how long: a slow hour must not count for ever where little happens.
 	measured     = 64
@@ -64,6 +65,16 @@ func (l *latency) end(c *container, now time.Time) (time.Duration, bool) {
 	return now.Sub(begun), true
 }
 
+// lost ends the wait for a resize of a container that is gone, killed perhaps because it took too long: then what it took by now says
+// something of the next one.
+func (l *latency) lost(c *container, now time.Time) {
+	if begun, waits := l.waiting[c]; waits && now.Sub(begun) > l.usual(now) {
+		l.end(c, now)
+		return
+	}
+	l.drop(c)
+}
+
 // drop forgets a resize of which nothing will come: what it took says nothing of the next one.
 func (l *latency) drop(c *container) { delete(l.waiting, c) }
 
@@ -80,20 +91,31 @@ func (l *latency) unanswered(now time.Time) {
 	}
 }
 
-// now is how long the next resize is taken to take at most: the high quantile of the latest ones, and no less than those have taken
-// by now that are not through, or than the API server has been silent.
-func (l *latency) now(now time.Time) time.Duration {
-	of := make([]time.Duration, 0, measured)
+// usual is what a resize takes at most when nothing is out of the ordinary: the high quantile of the latest ones.
+func (l *latency) usual(now time.Time) time.Duration {
+	var of [measured]time.Duration
+	n := 0
 	for _, t := range l.took {
 		if now.Sub(t.at) < measuredFade {
-			of = append(of, t.how)
+			of[n] = t.how
+			n++
 		}
 	}
-	worst := usualLatency
-	if len(of) > 0 {
-		slices.Sort(of)
-		worst = of[int(high*float64(len(of)-1)+0.5)]
+	if n == 0 {
+		return usualLatency
 	}
+	slices.Sort(of[:n])
+	took := of[int(high*float64(n-1)+0.5)]
+	if n < enough {
+		return max(usualLatency, took)
+	}
+	return took
+}
+
+// now is how long the next resize is taken to take at most: what is usual, and no less than those have taken by now that are not
+// through, or than the API server has been silent.
+func (l *latency) now(now time.Time) time.Duration {
+	worst := l.usual(now)
 	for _, begun := range l.waiting {
 		worst = max(worst, now.Sub(begun))
 	}

@@ -16,7 +16,7 @@ import (
 
 // look reads what a container uses, raises it when it has to be, and sets when to look again.
 func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
-	if c.known.Size.Limit <= 0 || c.group == nil && !a.find(c) {
+	if c.known.Size.Limit <= 0 || c.group == nil && !a.find(c, now) {
 		a.queue.schedule(c, now.Add(longest))
 		return
 	}
@@ -26,13 +26,9 @@ func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
 		c.limit, err = c.group.Limit()
 	}
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			a.Log.Error(err, "reading a control group failed", "pod", c.pod.Name, "container", c.container)
-		}
-		// Killed, perhaps, because a resize took too long: what it took by now says something of the next one.
 		a.assess(now)
-		a.latency.end(c, now)
-		c.lose()
+		a.latency.lost(c, now)
+		a.unreadable(c, err, now)
 		a.queue.schedule(c, now.Add(longest))
 		return
 	}
@@ -46,19 +42,32 @@ func (a *Agent) look(ctx context.Context, c *container, now time.Time) {
 }
 
 // find opens the control group of a container that runs.
-func (a *Agent) find(c *container) bool {
-	if c.id == "" && c.container != workload.WholePod {
+func (a *Agent) find(c *container, now time.Time) bool {
+	if !c.runs() {
+		c.unreadSince = time.Time{}
 		return false
 	}
 	opened, err := a.Groups.Open(string(c.pod.UID), c.id)
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			a.Log.Error(err, "opening a control group failed", "pod", c.pod.Name, "container", c.container)
-		}
+		a.unreadable(c, err, now)
 		return false
 	}
+	c.unreadSince, c.unread = time.Time{}, nil
 	c.group, c.history, c.last = opened, scaling.History{}, scaling.Sample{}
 	return true
+}
+
+// unreadable lets go of a control group that cannot be read, and notes since when. One that is not there may be that of a container
+// which has just ended.
+func (a *Agent) unreadable(c *container, err error, now time.Time) {
+	c.lose()
+	if c.unreadSince.IsZero() {
+		c.unreadSince = now
+	}
+	if c.unread == nil && !errors.Is(err, fs.ErrNotExist) {
+		a.Log.Error(err, "reading a control group failed", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container)
+	}
+	c.unread = err
 }
 
 // arrived notes that the kernel enforces a limit that was asked for.
@@ -74,18 +83,15 @@ func (a *Agent) arrived(c *container, now time.Time) {
 		c.target = 0
 		return
 	}
-	if c.hopeless() {
-		why := scaling.ReasonNodeFull
-		if c.known.Resize.State == scaling.ResizeInfeasible {
-			why = scaling.ReasonResizeInfeasible
-		}
-		c.refused.Note(c.known.Size, why, now)
+	if takenBack := c.known.Size.Limit < c.target; takenBack || c.hopeless() {
+		// The node will not give it, or somebody has changed his mind.
 		a.latency.drop(c)
 		c.target = 0
+		c.unspend()
 	}
 }
 
-// actuation is how long it takes at most from a look to the new limit.
+// actuation is how long it takes at most from a look to the new limit, as things stand.
 func (a *Agent) actuation(now time.Time) time.Duration {
 	return a.latency.now(now) + a.lateness.now(now)
 }
@@ -94,7 +100,7 @@ func (a *Agent) actuation(now time.Time) time.Duration {
 func (a *Agent) decide(ctx context.Context, c *container, sample scaling.Sample, now time.Time) {
 	o, policy := c.known, c.policy
 	o.Sample, o.History = sample, &c.history
-	o.Reaction = a.actuation(now) + margin + shortest
+	o.Reaction = min(longest, a.latency.usual(now)+a.lateness.now(now)+margin+shortest)
 	// Looks are as close as they have to be: nothing need be foreseen but what a resize takes.
 	policy.Horizon = o.Reaction
 	c.refused.Obstructs(&o.Way, now)
@@ -122,26 +128,29 @@ func (a *Agent) decide(ctx context.Context, c *container, sample scaling.Sample,
 // bounds are what the node can still give to a container, as far as can be seen from here: LimitRanges and quotas the API server
 // holds, and says so.
 func (a *Agent) bounds(ctx context.Context, c *container) scaling.Bounds {
-	node, pods := &corev1.Node{}, &corev1.PodList{}
-	if a.Client.Get(ctx, client.ObjectKey{Name: a.Node}, node) != nil || a.Client.List(ctx, pods, client.UnsafeDisableDeepCopy) != nil {
+	node := &corev1.Node{}
+	if a.Client.Get(ctx, client.ObjectKey{Name: a.Node}, node) != nil {
 		return scaling.Bounds{} // the kubelet will tell
 	}
-	all, requested := []corev1.Node{*node}, workload.RequestedOf(pods.Items)
+	var requested int64
+	for _, takes := range a.takes {
+		requested += takes.bytes
+	}
 	for _, other := range a.containers {
-		// What was asked for, and is not in the cache yet.
-		if other.asking {
-			requested[a.Node] += other.asked.Request - other.known.Size.Request
+		if other.asking && other != c {
+			requested += other.asked.Request - other.known.Size.Request
 		}
 	}
+	all := []corev1.Node{*node}
 	var b scaling.Bounds
 	b.Node.Limit = workload.AllocatableOf(all, a.Node)
-	b.Node.Request = workload.NodeBoundInPlace(all, requested, c.pod, c.pod, c.container)
+	b.Node.Request = workload.NodeBoundInPlace(all, map[string]int64{a.Node: requested}, c.pod, c.pod, c.container)
 	return b
 }
 
 // next is the time until the container has to be looked at again.
 func (a *Agent) next(c *container, sample scaling.Sample, now time.Time) time.Duration {
-	wait := schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.rate(), a.actuation(now))
+	wait := min(spared(len(a.containers)), schedule(sample.Bytes, c.actual(), c.policy.Threshold, c.rate(), a.actuation(now)))
 	switch {
 	case c.target > 0 || c.asking:
 		return shortest // to see how long it takes

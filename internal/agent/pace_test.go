@@ -41,7 +41,8 @@ func TestWhatIsSaidToBeKeptIsKept(t *testing.T) {
 				full := float64(used*mebibyte) + float64(growth)*(wait+actuation).Seconds()
 				seen := float64(used*mebibyte) + float64(growth)*wait.Seconds()
 				if seen >= threshold*float64(limit*mebibyte) && full > float64(limit*mebibyte) {
-					t.Fatalf("%dMi of %dMi, growing by %d: looked at again after %s, and full before a resize of %s", used, limit, growth, wait, actuation)
+					t.Fatalf("%dMi of %dMi, growing by %d: looked at again after %s, and full before a resize of %s",
+						used, limit, growth, wait, actuation)
 				}
 			}
 		}
@@ -110,6 +111,16 @@ func TestCalmContainersAreLookedAtNoMoreThanIsAffordable(t *testing.T) {
 	}
 	if p.at() != shortest {
 		t.Errorf("one container is looked at every %s at most, want %s", p.at(), shortest)
+	}
+}
+
+func TestLooksThatCostLittleAreTakenAnyway(t *testing.T) {
+	for containers, want := range map[int]time.Duration{
+		0: shortest, 1: shortest, 2: shortest, 20: 100 * time.Millisecond, 110: 550 * time.Millisecond,
+	} {
+		if got := spared(containers); got != want {
+			t.Errorf("%d containers: each every %s, want %s", containers, got, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,10 @@ const (
 	// firstRetry and lastRetry bound the pause before the API server is asked again that gave no answer. It doubles in between.
 	firstRetry = 20 * time.Millisecond
 	lastRetry  = 500 * time.Millisecond
+
+	// firstDenial and lastDenial do the same for what was denied by somebody who will not change his mind in a moment.
+	firstDenial = time.Second
+	lastDenial  = 2 * time.Minute
 
 	// patience is how long the API server may take for one answer.
 	patience = 5 * time.Second
@@ -66,16 +71,52 @@ func (a *Agent) answered(got answer) {
 		a.count(resultRefused, now)
 		a.latency.drop(c)
 		if refusal == workload.RefusedAltogether {
+			// As an API server says that has just started, too. Discovery will tell whether it is so.
 			a.Server.Doubt()
+			c.retryAt = now.Add(rediscovery)
+		} else {
+			c.refused.Note(got.raise.decision.Target, policies.Answers[refusal], now)
 		}
-		c.refused.Note(got.raise.decision.Target, policies.Answers[refusal], now)
 		a.Log.V(1).Info("resize refused", "pod", c.pod.Name, "container", c.container, "answer", got.err.Error())
+	case denied(got.err):
+		a.count(resultRefused, now)
+		a.latency.drop(c)
+		a.denied(c, got.err, now)
 	case got.err != nil:
 		a.failed(c, got.err, now)
 	default:
 		a.made(c, got, now)
 	}
-	a.queue.schedule(c, now)
+	if a.containers[c.slot] == c {
+		a.queue.schedule(c, now)
+	}
+}
+
+// denied is true for an answer that says no to this resize, for a reason that is not known here: that of a webhook, of a policy, or of
+// whoever gives permissions.
+func denied(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsUnauthorized(err)
+}
+
+// denied lets a container rest. A missing permission concerns all of them.
+func (a *Agent) denied(c *container, err error, now time.Time) {
+	if c.held != heldDenied {
+		a.Log.Error(err, "resizing was denied", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container)
+	}
+	if unauthorized(err) {
+		a.guarantee.denied = err
+	}
+	c.held = heldDenied
+	c.retryAt = now.Add(min(firstDenial<<min(c.tries, 10), lastDenial))
+	c.tries++
+}
+
+// heldDenied marks a container of which a resize was denied.
+const heldDenied = scaling.ReasonResizeInfeasible
+
+// unauthorized is true for a denial that is about the agent, and not about a Pod.
+func unauthorized(err error) bool {
+	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot patch resource")
 }
 
 // failed notes that the API server gave no answer, or one that says nothing of the resize.
@@ -100,12 +141,14 @@ func (a *Agent) count(result string, now time.Time) {
 // made takes over a resize that the API server has accepted, before the cache has it.
 func (a *Agent) made(c *container, got answer, now time.Time) {
 	a.count(resultMade, now)
+	a.guarantee.denied = nil
 	c.tries, c.retryAt = 0, time.Time{}
 	c.refused.Given()
 	target := got.raise.decision.Target
-	a.Log.V(1).Info("raised", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container,
+	a.Log.Info("raised", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container,
 		"from", got.raise.from.Limit, "to", target.Limit, "used", got.raise.sample.Bytes, "reason", got.raise.decision.Reason)
 	c.raisedAt = now
+	c.before = c.given
 	if target.Limit > max(c.given.Limit, c.known.Peak.Limit) {
 		c.given, c.raises = target, append(c.raises, now)
 	}

@@ -26,14 +26,23 @@ type Reporter struct {
 	clock  clock.WithTicker
 	log    logr.Logger
 	told   chan Guarantee
+	// written is the status that was written last.
+	written corev1.ConditionStatus
 }
 
 // NewReporter returns one that has not started.
 func NewReporter(c client.Client, pod client.ObjectKey, of clock.WithTicker, log logr.Logger) *Reporter {
-	r := &Reporter{client: c, pod: pod, clock: of, log: log, told: make(chan Guarantee, 1)}
-	// Whatever an agent of the same Pod said before it ended holds no longer.
-	r.Tell(Guarantee{Kept: corev1.ConditionFalse, Reason: ReasonStarting, Message: "the agent has not read yet what it has to watch"})
-	return r
+	return &Reporter{client: c, pod: pod, clock: of, log: log, told: make(chan Guarantee, 1)}
+}
+
+// Begin says that the agent is starting: whatever a process of the same Pod said before it ended holds no longer. What cannot be
+// written now is written later.
+func (r *Reporter) Begin(ctx context.Context) {
+	starting := Guarantee{Kept: corev1.ConditionFalse, Reason: ReasonStarting, Message: "the agent has not read yet what it has to watch"}
+	if err := r.write(ctx, starting); err != nil {
+		r.log.Error(err, "reporting the start failed")
+		r.Tell(starting)
+	}
 }
 
 // Tell has the latest word written. It does not block.
@@ -78,15 +87,22 @@ func (r *Reporter) Start(ctx context.Context) error {
 }
 
 func (r *Reporter) write(ctx context.Context, g Guarantee) error {
-	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []any{map[string]any{
-		"type": v1.AgentKeepsGuarantee, "status": g.Kept, "reason": g.Reason, "message": g.Message,
-		"lastTransitionTime": metav1.NewTime(r.clock.Now()),
-	}}}})
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	condition := map[string]any{"type": v1.AgentKeepsGuarantee, "status": g.Kept, "reason": g.Reason, "message": g.Message}
+	if g.Kept != r.written {
+		condition["lastTransitionTime"] = metav1.NewTime(r.clock.Now())
+	}
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []any{condition}}})
 	if err != nil {
 		return err
 	}
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.Name = r.pod.Namespace, r.pod.Name
-	return r.client.Status().Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, patch),
+	err = r.client.Status().Patch(ctx, pod, client.RawPatch(types.StrategicMergePatchType, patch),
 		client.FieldOwner(workload.AgentFieldManager))
+	if err == nil {
+		r.written = g.Kept
+	}
+	return err
 }

@@ -24,7 +24,9 @@ func TestTheLatestWordIsWrittenInTheEnd(t *testing.T) {
 	down := true
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "operators", Name: "agent-x"}}
 	c := fake.NewClientBuilder().WithObjects(pod).WithStatusSubresource(pod).WithInterceptorFuncs(interceptor.Funcs{
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch,
+			opts ...client.SubResourcePatchOption,
+		) error {
 			if down {
 				down = false
 				return errors.New("connection refused")
@@ -36,7 +38,9 @@ func TestTheLatestWordIsWrittenInTheEnd(t *testing.T) {
 	r.Tell(Guarantee{Kept: corev1.ConditionFalse, Reason: ReasonTooSlow, Message: "old"})
 	r.Tell(Guarantee{Kept: corev1.ConditionTrue, Reason: ReasonKeepsGuarantee, Message: "new"})
 	go func() { _ = r.Start(t.Context()) }()
-	want := []corev1.PodCondition{{Type: v1.AgentKeepsGuarantee, Status: corev1.ConditionTrue, Reason: ReasonKeepsGuarantee, Message: "new"}}
+	want := []corev1.PodCondition{
+		{Type: v1.AgentKeepsGuarantee, Status: corev1.ConditionTrue, Reason: ReasonKeepsGuarantee, Message: "new"},
+	}
 	var got []corev1.PodCondition
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
 		clock.Step(reportRetry)

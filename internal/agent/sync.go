@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,9 +29,15 @@ func (a *Agent) sync(ctx context.Context) error {
 	if err := a.Client.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Pods of node %q: %w", a.Node, err)
 	}
-	there := map[types.UID]bool{}
+	there, all := map[types.UID]bool{}, map[types.UID]bool{}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
+		all[pod.UID] = true
+		known := a.podOf(pod.UID)
+		behind := known != nil && known.Generation > pod.Generation // the API server said itself what it made of the Pod
+		if !behind {
+			a.take(pod)
+		}
 		if !policies.Annotated(pod) || !workload.Running(pod) {
 			continue
 		}
@@ -39,17 +46,18 @@ func (a *Agent) sync(ctx context.Context) error {
 			continue
 		}
 		a.versions[pod.UID] = pod.ResourceVersion
-		if known := a.podOf(pod.UID); known != nil && known.Generation > pod.Generation {
-			continue // the cache is behind what the API server said itself
+		if !behind {
+			a.adopt(pod, now)
 		}
-		a.adopt(pod, now)
 	}
 	for s, c := range a.containers {
 		if !there[s.pod] {
 			a.drop(c)
-			delete(a.versions, s.pod)
 		}
 	}
+	maps.DeleteFunc(a.versions, func(uid types.UID, _ string) bool { return !there[uid] })
+	maps.DeleteFunc(a.takes, func(uid types.UID, _ takes) bool { return !all[uid] })
+	a.read = true
 	watchedContainers.Set(float64(len(a.containers)))
 	return nil
 }
@@ -90,8 +98,16 @@ func (a *Agent) podOf(uid types.UID) *corev1.Pod {
 	return nil
 }
 
+// take notes what a Pod takes of the node.
+func (a *Agent) take(pod *corev1.Pod) {
+	if a.takes[pod.UID].version != pod.ResourceVersion {
+		a.takes[pod.UID] = takes{version: pod.ResourceVersion, bytes: workload.RequestedOf([]corev1.Pod{*pod})[a.Node]}
+	}
+}
+
 // adopt takes over what a Pod says of its containers.
 func (a *Agent) adopt(pod *corev1.Pod, now time.Time) {
+	a.take(pod)
 	monitor := a.monitorOf(pod)
 	kept := map[slot]bool{}
 	if monitor != nil && acts(monitor) {
@@ -124,9 +140,9 @@ func (a *Agent) watch(s slot, pod *corev1.Pod, spec corev1.Container, monitor *v
 	}
 	if id := runs(pod, spec.Name); id != c.id {
 		// Another process, which starts with an empty memory.
-		a.latency.drop(c)
+		a.latency.lost(c, now)
 		c.lose()
-		c.id, c.target = id, 0
+		c.id, c.target, c.unreadSince, c.unread = id, 0, time.Time{}, nil
 	}
 	c.limit = 0 // to be read again
 	a.queue.schedule(c, now)

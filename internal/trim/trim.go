@@ -90,6 +90,7 @@ func Deployment(o any) (any, error) {
 	return kept, nil
 }
 
+// StatefulSet keeps of a StatefulSet what is read.
 func StatefulSet(o any) (any, error) {
 	s, ok := o.(*appsv1.StatefulSet)
 	if !ok {
@@ -102,6 +103,7 @@ func StatefulSet(o any) (any, error) {
 	return kept, nil
 }
 
+// DaemonSet keeps of a DaemonSet what is read.
 func DaemonSet(o any) (any, error) {
 	d, ok := o.(*appsv1.DaemonSet)
 	if !ok {

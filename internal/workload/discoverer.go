@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -18,6 +19,7 @@ type Discoverer struct {
 	Discovery discovery.DiscoveryInterface
 	Clock     clock.PassiveClock
 
+	doubted atomic.Bool
 	mu      sync.Mutex
 	known   Server
 	askedAt time.Time
@@ -29,7 +31,7 @@ func (d *Discoverer) Now(ctx context.Context) (Server, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.Clock.Now()
-	if !d.askedAt.IsZero() && now.Sub(d.askedAt) < rediscovery {
+	if !d.doubted.Swap(false) && !d.askedAt.IsZero() && now.Sub(d.askedAt) < rediscovery {
 		return d.known, nil
 	}
 	found, err := Discover(d.Discovery)
@@ -50,8 +52,5 @@ func (d *Discoverer) Now(ctx context.Context) (Server, error) {
 }
 
 // Doubt has the API server asked again, after it answered as if it could not what it could.
-func (d *Discoverer) Doubt() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.askedAt = time.Time{}
-}
+// It does not wait for an answer.
+func (d *Discoverer) Doubt() { d.doubted.Store(true) }

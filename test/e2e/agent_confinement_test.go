@@ -106,7 +106,8 @@ func (s *story) anotherNode() string {
 	must(s.t, env.client.Create(s.t.Context(), node))
 	// Room for what the thief asks for: nothing but the policy is to stand in his way.
 	room := corev1.ResourceList{
-		corev1.ResourceMemory: resource.MustParse("8Gi"), corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourcePods: resource.MustParse("10"),
+		corev1.ResourceMemory: resource.MustParse("8Gi"), corev1.ResourceCPU: resource.MustParse("2"),
+		corev1.ResourcePods: resource.MustParse("10"),
 	}
 	before := node.DeepCopy()
 	node.Status.Capacity, node.Status.Allocatable = room, room

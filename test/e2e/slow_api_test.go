@@ -54,7 +54,9 @@ func (s *story) resizesTake(longer time.Duration) {
 			SideEffects:             &slow, FailurePolicy: &ignore, TimeoutSeconds: &seconds,
 			Rules: []admissionregistrationv1.RuleWithOperations{{
 				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Update},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods/resize"}},
+				Rule: admissionregistrationv1.Rule{
+					APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods/resize"},
+				},
 			}},
 		}},
 	}

@@ -62,7 +62,8 @@ func drawCosts(costs []cost, path string) error {
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Add(plotter.NewGrid())
 	shades := []color.Color{
-		color.RGBA{R: 0x8c, G: 0xb8, B: 0xe4, A: 0xff}, color.RGBA{R: 0x1f, G: 0x6f, B: 0xc4, A: 0xff}, color.RGBA{R: 0x0e, G: 0x36, B: 0x60, A: 0xff},
+		color.RGBA{R: 0x8c, G: 0xb8, B: 0xe4, A: 0xff}, color.RGBA{R: 0x1f, G: 0x6f, B: 0xc4, A: 0xff},
+		color.RGBA{R: 0x0e, G: 0x36, B: 0x60, A: 0xff},
 	}
 	for i, rate := range calmRates {
 		var points plotter.XYs

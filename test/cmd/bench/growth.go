@@ -117,7 +117,9 @@ func (s *stage) follow(ctx context.Context, pod *corev1.Pod, every time.Duration
 }
 
 // awaitPod asks for the state of a Pod's only container until done says so.
-func (s *stage) awaitPod(ctx context.Context, pod *corev1.Pod, atMost time.Duration, done func(corev1.ContainerStatus) (bool, error)) error {
+func (s *stage) awaitPod(ctx context.Context, pod *corev1.Pod, atMost time.Duration,
+	done func(corev1.ContainerStatus) (bool, error),
+) error {
 	return wait.PollUntilContextTimeout(ctx, time.Second/4, atMost, true, func(ctx context.Context) (bool, error) {
 		if err := s.client.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 			return false, err
@@ -130,7 +132,7 @@ func (s *stage) awaitPod(ctx context.Context, pod *corev1.Pod, atMost time.Durat
 }
 
 func (s *stage) removePod(ctx context.Context, pod *corev1.Pod) error {
-	if err := s.client.Delete(ctx, pod, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
+	if err := client.IgnoreNotFound(s.client.Delete(ctx, pod, client.GracePeriodSeconds(0))); err != nil {
 		return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
 	}
 	return wait.PollUntilContextTimeout(ctx, time.Second/4, patience, true, func(ctx context.Context) (bool, error) {

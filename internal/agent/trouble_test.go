@@ -1,0 +1,214 @@
+package agent
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
+)
+
+// says fails the test unless the agent's last word has a reason.
+func (w *world) says(reason string) {
+	w.t.Helper()
+	if n := len(w.told); n == 0 || w.told[n-1].Reason != reason {
+		w.t.Fatalf("told %+v, want %s at last", w.told, reason)
+	}
+}
+
+// grows lets use grow for a while, in steps of 10 ms.
+func (w *world) grows(g *fakeGroup, perSecond int64, d time.Duration) {
+	w.t.Helper()
+	for range d / shortest {
+		g.used += perSecond / 100
+		w.later(shortest)
+	}
+}
+
+func TestAResizeThatHangsRaisesNobodyElse(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	w.pod("hangs", 300)
+	other, memory := w.pod("other", 100)
+	w.later(time.Minute)
+	w.grows(memory, 100*mebibyte, 200*time.Millisecond)
+	w.wants(other, "256Mi/384Mi")
+}
+
+func TestAFailureIsForgottenWhenNobodyWaits(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	_, memory := w.pod("memhog", 300)
+	w.refusal = errors.New("connection refused")
+	w.later(time.Second)
+	memory.used, w.refusal = 100*mebibyte, nil
+	w.later(2*lowestSpan + trusted)
+	w.says(ReasonKeepsGuarantee)
+	if got := w.agent.latency.now(w.clock.Now()); got != usualLatency {
+		t.Errorf("the next resize is taken to take %s, want %s", got, usualLatency)
+	}
+}
+
+func TestWhatWasTakenBackIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, memory := w.pod("memhog", 300)
+	w.turn()
+	w.wants(pod, "512Mi/768Mi")
+	memory.used = 100 * mebibyte
+	p := w.fresh(pod)
+	p.Generation++
+	p.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("384Mi")
+	must(t, w.client.Update(t.Context(), p))
+	w.later(time.Second)
+	if n := len(w.agent.latency.waiting); n > 0 {
+		t.Errorf("%d resizes are waited for", n)
+	}
+}
+
+func TestWhatANodeHasNoRoomForIsHalvedWhenItWasTakenBack(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, _ := w.pod("memhog", 300)
+	w.turn()
+	p := w.fresh(pod)
+	p.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: corev1.PodReasonDeferred, ObservedGeneration: p.Generation,
+	}}
+	must(t, w.client.Status().Update(t.Context(), p))
+	w.later(time.Second)
+	if c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]; len(c.raises) > 0 || c.target > 0 {
+		t.Errorf("%d raises are counted of what came to nothing, and %d bytes awaited", len(c.raises), c.target)
+	}
+	// The operator withdraws it.
+	p = w.fresh(pod)
+	p.Generation++
+	p.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("384Mi")
+	p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("256Mi")
+	must(t, w.client.Update(t.Context(), p))
+	p.Status.Conditions = nil
+	must(t, w.client.Status().Update(t.Context(), p))
+	w.later(time.Second)
+	w.wants(pod, "384Mi/576Mi")
+}
+
+func TestAPodThatOptsOutWhileItIsRaisedIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, memory := w.pod("memhog", 200)
+	w.turn()
+	p := w.fresh(pod)
+	p.Generation++ // as if something else of it had been changed, too
+	p.Annotations = nil
+	must(t, w.client.Update(t.Context(), p))
+	memory.used = 300 * mebibyte
+	w.clock.Step(time.Second)
+	w.agent.lookAtDue(t.Context())
+	for w.asking() {
+		w.agent.answered(<-w.agent.answers)
+	}
+	w.later(time.Second)
+	if w.asked > 1 || len(w.agent.queue) > 0 {
+		t.Errorf("it was asked for %d resizes, and %d containers are to be looked at", w.asked, len(w.agent.queue))
+	}
+}
+
+func TestNothingIsPromisedOfWhatCannotBeSeen(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	w.pod("memhog", 100)
+	delete(w.kernel, "containerd://memhog")
+	w.turn()
+	w.says(ReasonKeepsGuarantee) // it may have ended a moment ago
+	w.later(blindAfter + 2*time.Second)
+	w.says(ReasonCannotRead)
+	w.kernel["containerd://memhog"] = &fakeGroup{used: 100 * mebibyte, limit: 384 * mebibyte}
+	w.later(trusted + 2*time.Second)
+	w.says(ReasonKeepsGuarantee)
+}
+
+func TestNothingIsPromisedWhereNothingCanBeResized(t *testing.T) {
+	w := newWorld(t)
+	n := &corev1.Node{}
+	n.Name = node
+	must(t, w.client.Get(t.Context(), client.ObjectKeyFromObject(n), n))
+	n.Status.NodeInfo.KubeletVersion = "v1.32.0"
+	must(t, w.client.Status().Update(t.Context(), n))
+	w.turn()
+	w.says(ReasonCannotResize)
+}
+
+func TestNothingIsSaidBeforeAnythingIsKnown(t *testing.T) {
+	w := newWorld(t)
+	w.agent.server.Store(nil)
+	w.agent.assess(w.clock.Now())
+	w.turn()
+	if len(w.told) > 0 {
+		t.Errorf("told %+v", w.told)
+	}
+}
+
+func TestADenialConcernsOnePodAMissingPermissionAll(t *testing.T) {
+	status := func(message string) error {
+		return &apierrors.StatusError{ErrStatus: metav1.Status{
+			Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: message,
+		}}
+	}
+	w := newWorld(t)
+	w.monitor()
+	w.pod("memhog", 300)
+	w.refusal = status(`admission webhook "no.example.com" denied the request`)
+	w.later(10 * time.Second)
+	w.says(ReasonKeepsGuarantee)
+	if w.asked > 5 {
+		t.Errorf("it was asked %d times in 10 s, want pauses that grow", w.asked)
+	}
+	w.restart()
+	w.told, w.refusal = nil, status(`pods "memhog" is forbidden: User "agent" cannot patch resource "pods/resize" in API group ""`)
+	w.later(time.Second)
+	w.says(ReasonCannotResize)
+}
+
+func TestTwoThatCrossAtOnceShareWhatTheNodeHas(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	n := &corev1.Node{}
+	n.Name = node
+	must(t, w.client.Get(t.Context(), client.ObjectKeyFromObject(n), n))
+	n.Status.Allocatable[corev1.ResourceMemory] = resource.MustParse("900Mi") // 388Mi more than both request
+	must(t, w.client.Status().Update(t.Context(), n))
+	one, _ := w.pod("one", 300)
+	other, _ := w.pod("other", 300)
+	w.turn()
+	total := int64(0)
+	for _, p := range []*corev1.Pod{w.fresh(one), w.fresh(other)} {
+		request := p.Spec.Containers[0].Resources.Requests.Memory().Value()
+		if request <= 256*mebibyte {
+			t.Errorf("Pod %s was given nothing", p.Name)
+		}
+		total += request
+	}
+	if total > 900*mebibyte {
+		t.Errorf("%dMi are requested of 900Mi", total/mebibyte)
+	}
+}
+
+func TestWhatIsGoneIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.monitor(func(m *v1.AppMonitor) { m.Spec.Mode = v1.ModeDryRun })
+	pod, _ := w.pod("memhog", 100)
+	w.turn()
+	must(t, w.client.Delete(t.Context(), pod))
+	w.turn()
+	if a := w.agent; len(a.containers)+len(a.versions)+len(a.takes)+len(a.queue) > 0 {
+		t.Errorf("%d containers, %d versions, %d requests and %d in the queue are left",
+			len(a.containers), len(a.versions), len(a.takes), len(a.queue))
+	}
+}
