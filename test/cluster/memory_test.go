@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -26,14 +28,16 @@ func TestMemoryIsReadOfBothVersions(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		m := memoryBeside(filepath.Join(dir, tt.limit))
-		limit, err := m.Limit()
-		if err != nil || limit != 1000 {
-			t.Errorf("%s: the limit is %d, %v", tt.reason, limit, err)
+		m, err := openMemory(filepath.Join(dir, tt.limit))
+		if err != nil {
+			t.Fatalf("%s: %v", tt.reason, err)
 		}
-		used, err := m.WorkingSet()
-		if err != nil || used != 500 {
-			t.Errorf("%s: the working set is %d, %v, want 500", tt.reason, used, err)
+		t.Cleanup(func() { _ = m.Close() })
+		for what, read := range map[string]func() (int64, error){"limit 1000": m.Limit, "usage 700": m.Usage, "inactive 200": m.Inactive} {
+			got, err := read()
+			if name, _, _ := strings.Cut(what, " "); err != nil || fmt.Sprint(name, " ", got) != what {
+				t.Errorf("%s: %s %d, %v, want %s", tt.reason, name, got, err, what)
+			}
 		}
 	}
 }

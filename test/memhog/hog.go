@@ -84,7 +84,10 @@ func grow(ctx context.Context, g growth, h *hog, log *slog.Logger) {
 	for reached := false; !reached && ctx.Err() == nil; {
 		reached = h.grow(g.start)
 	}
-	await(ctx, g.pause)
+	if g.pause > 0 {
+		report(log, "waiting", h)
+		await(ctx, g.pause)
+	}
 	ticks := time.NewTicker(tick)
 	defer ticks.Stop()
 	var logged time.Time

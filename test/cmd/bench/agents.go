@@ -30,7 +30,7 @@ func (s *stage) agent(ctx context.Context) (*corev1.Pod, error) {
 	return &pods.Items[0], nil
 }
 
-// awaitAgent waits until the agent is of the operator's newest flags and keeps its guarantee.
+// awaitAgent waits until the agent is of the operator's newest flags and acts, whether it can keep its guarantee or not.
 func (s *stage) awaitAgent(ctx context.Context) error {
 	var missing error
 	err := wait.PollUntilContextTimeout(ctx, time.Second, patience, true, func(ctx context.Context) (bool, error) {
@@ -56,11 +56,11 @@ func (s *stage) agentMissing(ctx context.Context) error {
 		return err
 	}
 	for _, c := range agent.Status.Conditions {
-		if c.Type == v1.AgentKeepsGuarantee && c.Status == corev1.ConditionTrue && agent.DeletionTimestamp == nil {
+		if c.Type == v1.AgentKeepsGuarantee && c.Reason != "Starting" && agent.DeletionTimestamp == nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("it does not keep its guarantee: %s", install.State(agent))
+	return fmt.Errorf("it does not say whether it keeps its guarantee: %s", install.State(agent))
 }
 
 // agentKey names the agents' DaemonSet.

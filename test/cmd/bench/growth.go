@@ -83,7 +83,7 @@ func (s *stage) grows(ctx context.Context, pod *corev1.Pod, every time.Duration)
 }
 
 func (s *stage) follow(ctx context.Context, pod *corev1.Pod, every time.Duration) (growthRun, error) {
-	var memory cluster.Memory
+	var memory *cluster.Memory
 	err := s.awaitPod(ctx, pod, patience, func(c corev1.ContainerStatus) (bool, error) {
 		if c.State.Running == nil {
 			return false, nil
@@ -95,6 +95,7 @@ func (s *stage) follow(ctx context.Context, pod *corev1.Pod, every time.Duration
 	if err != nil {
 		return growthRun{}, fmt.Errorf("wait until Pod %q runs: %w", pod.Name, err)
 	}
+	defer memory.Close()
 	readings := make(chan []reading, 1)
 	go func() { readings <- readUntilGone(ctx, memory, every) }()
 	var run growthRun
@@ -141,18 +142,26 @@ func (s *stage) removePod(ctx context.Context, pod *corev1.Pod) error {
 	})
 }
 
+// rest is how many readings go by before it is read again what of the usage is none. That costs the kernel much more.
+const rest = 50
+
 // readUntilGone reads until the container's control group is gone.
-func readUntilGone(ctx context.Context, memory cluster.Memory, every time.Duration) []reading {
+func readUntilGone(ctx context.Context, memory *cluster.Memory, every time.Duration) []reading {
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	var all []reading
+	var inactive int64
 	for {
-		limit, limitErr := memory.Limit()
-		used, usedErr := memory.WorkingSet()
-		if limitErr != nil || usedErr != nil {
+		limit, err := memory.Limit()
+		usage, usageErr := memory.Usage()
+		var inactiveErr error
+		if len(all)%rest == 0 {
+			inactive, inactiveErr = memory.Inactive()
+		}
+		if errors.Join(err, usageErr, inactiveErr) != nil {
 			return all
 		}
-		all = append(all, reading{time.Now(), used, limit})
+		all = append(all, reading{time.Now(), max(0, usage-inactive), limit})
 		select {
 		case <-ticks.C:
 		case <-ctx.Done():

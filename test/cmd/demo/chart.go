@@ -161,7 +161,7 @@ func (c *chart) level(s service, part float64) plotter.XYs {
 
 // usage draws each Pod's own count as a line, and the kubelet's samples as dots.
 func (c *chart) usage() error {
-	name := "memory used, as memhog logs it every second"
+	name := "memory used, as memhog logs it"
 	var seen plotter.XYs
 	for _, pod := range c.record.pods {
 		points := c.points(pod.own)

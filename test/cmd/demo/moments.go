@@ -14,21 +14,28 @@ import (
 type moment struct {
 	at   time.Time
 	text string
+	// after is how long after the moment before it came, where that is too soon to be told from the axis.
+	after time.Duration
 }
 
 // moments lists what matters of a raise: when the threshold was crossed, unless the raise came first, when the new size
 // was asked for, and when it was there. In place the last two are one mark, which a reader could not tell apart.
 func (r *record) moments(x raise) []moment {
 	var list []moment
+	crossed := moment{at: x.crossed, text: fmt.Sprintf("crossed %.4g %%", 100*r.threshold)}
 	if !x.foreseen() {
-		list = append(list, moment{x.crossed, fmt.Sprintf("crossed %.4g %%", 100*r.threshold)})
+		list = append(list, crossed)
 	}
 	if r.inPlace {
-		return append(list, moment{x.done, fmt.Sprintf("resized in place to %.0f MiB", x.to.limitMiB())})
+		resized := moment{at: x.done, text: fmt.Sprintf("resized in place to %.0f MiB", x.to.limitMiB())}
+		if soon := x.done.Sub(x.crossed); !x.foreseen() && soon < time.Second {
+			resized.after = soon
+		}
+		return append(list, resized)
 	}
-	list = append(list, moment{x.decided, "Deployment raised"}, moment{x.done, "new Pod Ready"})
+	list = append(list, moment{at: x.decided, text: "Deployment raised"}, moment{at: x.done, text: "new Pod Ready"})
 	if x.foreseen() {
-		list = append(list, moment{x.crossed, fmt.Sprintf("crossed %.4g %%", 100*r.threshold)})
+		list = append(list, crossed)
 	}
 	return list
 }
@@ -47,7 +54,11 @@ func (c *chart) moments() error {
 			if err := c.line(plotter.XYs{{X: at, Y: foot}, {X: at, Y: top}}, style, ""); err != nil {
 				return err
 			}
-			if err := c.label(at, top, fmt.Sprintf("%s, %.1f s", moment.text, at)); err != nil {
+			when := fmt.Sprintf("%.1f s", at)
+			if moment.after > 0 {
+				when = short(moment.after) + " later"
+			}
+			if err := c.label(at, top, moment.text+", "+when); err != nil {
 				return err
 			}
 			top += 0.06 * c.top

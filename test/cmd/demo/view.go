@@ -112,7 +112,7 @@ func graph(r *record, now time.Time, width, height int, color bool) string {
 		asciigraph.XAxisRange(0, span.Seconds()), asciigraph.XAxisTickCount(5),
 		asciigraph.XAxisValueFormatter(func(v float64) string { return fmt.Sprintf("%.0f s", v) }),
 		asciigraph.YAxisValueFormatter(func(v float64) string { return fmt.Sprintf("%4.0f MiB", v) }),
-		asciigraph.SeriesLegends("memory limit", "memory used, as memhog logs it every second"),
+		asciigraph.SeriesLegends("memory limit", "memory used, as memhog logs it"),
 	}
 	if color {
 		options = append(options, asciigraph.SeriesColors(asciigraph.Red, asciigraph.DodgerBlue))

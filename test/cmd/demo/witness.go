@@ -27,7 +27,7 @@ type witness struct {
 	// agent says that nobody acts by the kubelet's samples.
 	agent bool
 	// memory finds where the kernel keeps account of a container, where that can be seen.
-	memory func(containerID string) (cluster.Memory, error)
+	memory func(containerID string) (*cluster.Memory, error)
 
 	mu      sync.Mutex
 	started map[string]bool // what has a goroutine already: the log of a Pod, a node's kubelet
