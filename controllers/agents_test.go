@@ -132,3 +132,21 @@ func TestWhoTakesBackWhatAnAgentGaveIsNotFought(t *testing.T) {
 	wantDecision(t, look(), v1.ActionHold, "Overridden")
 	w.wantPod(first, "256Mi/384Mi")
 }
+
+func TestAnAgentsRaiseSoonAfterAKillIsNotToldAsItsAnswer(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 100)
+	w.clock.Step(10 * time.Second)
+	w.oomKill(pod)
+	w.look("m", pod)
+	w.look("m", pod)
+	mustContain(t, w.nextEvent(), "Normal OOMKilled", "from 256Mi/384Mi to 512Mi/768Mi")
+	w.clock.Step(time.Minute)
+	w.byAgent(pod, "memhog", 1024, 1536)
+	w.actuate(pod)
+	w.uses(pod, "memhog", 600)
+	w.look("m", pod)
+	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "from 512Mi/768Mi to 1Gi/1536Mi")
+}

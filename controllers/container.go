@@ -160,6 +160,8 @@ func (c *container) unannounced() (decision, bool) {
 		Action: scaling.Raise, Reason: scaling.ReasonAboveThreshold, Means: scaling.InPlace, Target: z.has,
 	}}
 	switch {
+	case c.resizer == workload.AgentResized:
+		// It was in use: agents answer no kill, and do not know what the workload has learned.
 	case !c.observed.OOMKilledAt.IsZero() && c.resizedAt.Sub(c.observed.OOMKilledAt).Abs() < recoveryTime:
 		found.Reason = scaling.ReasonOOMKilled
 	case z.has.Limit <= c.learned(c.name).Limit:
