@@ -66,7 +66,7 @@ func (o webhookOptions) validate() error {
 
 // addWebhook serves the webhook for new Pods, with a certificate that is in a directory: put there by OLM, by cert-manager, or
 // by the operator itself, where it was given a Secret to keep it in.
-func addWebhook(mgr ctrl.Manager, o webhookOptions, sizes admission.Sizes) error {
+func addWebhook(mgr ctrl.Manager, o webhookOptions, parents admission.Parents) error {
 	if o.port == 0 {
 		return nil
 	}
@@ -75,7 +75,7 @@ func addWebhook(mgr ctrl.Manager, o webhookOptions, sizes admission.Sizes) error
 		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
 	})
 	server.Register(admission.Path, &webhook.Admission{Handler: &admission.Births{
-		Sizes: sizes, Decoder: ctrladmission.NewDecoder(mgr.GetScheme()),
+		Parents: parents, Decoder: ctrladmission.NewDecoder(mgr.GetScheme()),
 	}})
 	log := ctrl.Log.WithName("webhook")
 	if err := mgr.Add(&admission.Server{Server: server, CertDir: o.certDir, Log: log}); err != nil {

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -107,4 +108,45 @@ func TestOneContainersRaiseByAnAgentAnswersNoKillOfAnother(t *testing.T) {
 	w.actuate(pod)
 	look()
 	w.wantPod(pod, "1Gi/1536Mi", "256Mi/384Mi")
+}
+
+func TestWhoTakesBackWhatAnAgentGaveIsNotFought(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	d, first := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	pods := w.replicas(d, first, 3) // so that what one has is no lesson for all
+	look := func() *v1.AppMonitor {
+		w.uses(first, "memhog", 300)
+		for _, other := range pods[1:] {
+			w.uses(other, "memhog", 100)
+		}
+		return w.reconcile("m")
+	}
+	w.byAgent(first, "memhog", 512, 768)
+	w.actuate(first)
+	look()
+	back := workload.Resize{Container: "memhog", Size: workload.Size{Request: 256 * mi, Limit: 384 * mi}}
+	must(t, resizePod(t.Context(), live, w.refreshed(first), "vpa-updater", []workload.Resize{back}))
+	w.actuate(first)
+	w.clock.Step(2 * time.Minute)
+	wantDecision(t, look(), v1.ActionHold, "Overridden")
+	w.wantPod(first, "256Mi/384Mi")
+}
+
+func TestAnAgentsRaiseSoonAfterAKillIsNotToldAsItsAnswer(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.uses(pod, "memhog", 100)
+	w.clock.Step(10 * time.Second)
+	w.oomKill(pod)
+	w.look("m", pod)
+	w.look("m", pod)
+	mustContain(t, w.nextEvent(), "Normal OOMKilled", "from 256Mi/384Mi to 512Mi/768Mi")
+	w.clock.Step(time.Minute)
+	w.byAgent(pod, "memhog", 1024, 1536)
+	w.actuate(pod)
+	w.uses(pod, "memhog", 600)
+	w.look("m", pod)
+	mustContain(t, w.nextEvent(), "Normal AboveThreshold", "from 512Mi/768Mi to 1Gi/1536Mi")
 }

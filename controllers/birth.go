@@ -27,24 +27,12 @@ const (
 // so nothing that keeps a running Pod from it is overlooked: pauses, dry runs, ceilings, LimitRanges, quotas, and what nodes
 // have left. A Pod is never made so large that it, or another of its workload's, would not be created.
 func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (map[string]workload.Size, error) {
-	if !policies.Annotated(pod) || len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, pod.Namespace) {
-		return nil, nil
-	}
-	monitor, err := r.monitorOf(ctx, pod)
-	if err != nil || monitor == nil || !enlarges(monitor) || policies.Paused(pod) {
+	monitor, o, err := r.parentsOf(ctx, pod)
+	if err != nil || monitor == nil || policies.Paused(o.Object) {
 		return nil, err
 	}
 	if able, err := r.lowers(ctx); err != nil || !able {
 		return nil, err // what found no place could not be made smaller again
-	}
-	w, err := r.workloadOf(ctx, pod)
-	if err != nil {
-		return nil, fmt.Errorf("find the workload of Pod %q: %w", pod.GenerateName+pod.Name, err)
-	}
-	o := owner{Workload: w}
-	o.follow(nil, r.Clock.Now())
-	if o.isPod() || policies.Paused(o.Object) {
-		return nil, nil
 	}
 	learned := func(c corev1.Container) bool { return o.learned(c.Name).Limit > workload.SizeOf(c.Resources).Limit }
 	if !slices.ContainsFunc(workload.Containers(&pod.Spec), learned) {
@@ -55,6 +43,41 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 		return nil, err
 	}
 	return r.sizesAtBirth(monitor, o, room, pod), nil
+}
+
+// NoteAtBirth returns what the agent of whichever node has to know of the workload of a Pod that is about to be created, from the
+// moment at which it runs: that the user stopped all action on it.
+func (r *AppMonitorReconciler) NoteAtBirth(ctx context.Context, pod *corev1.Pod) (workload.Note, error) {
+	if r.Agents == nil || !r.Agents().Possible() {
+		return workload.Note{}, nil
+	}
+	monitor, o, err := r.parentsOf(ctx, pod)
+	if err != nil || monitor == nil {
+		return workload.Note{}, err
+	}
+	return workload.Note{Paused: policies.Paused(o.Object)}, nil
+}
+
+// parentsOf returns the AppMonitor of a Pod that is about to be created, and its workload; none where nothing is done in place to
+// such a Pod.
+func (r *AppMonitorReconciler) parentsOf(ctx context.Context, pod *corev1.Pod) (*v1.AppMonitor, owner, error) {
+	if !policies.Annotated(pod) || len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, pod.Namespace) {
+		return nil, owner{}, nil
+	}
+	monitor, err := r.monitorOf(ctx, pod)
+	if err != nil || monitor == nil || !enlarges(monitor) || policies.Paused(pod) {
+		return nil, owner{}, err
+	}
+	w, err := r.workloadOf(ctx, pod)
+	if err != nil {
+		return nil, owner{}, fmt.Errorf("find the workload of Pod %q: %w", pod.GenerateName+pod.Name, err)
+	}
+	o := owner{Workload: w}
+	if o.isPod() {
+		return nil, owner{}, nil
+	}
+	o.follow(nil, r.Clock.Now())
+	return monitor, o, nil
 }
 
 // sizesAtBirth are those that are larger than a Pod says.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/operand"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
@@ -124,6 +125,46 @@ func TestWhatAPodIsBornWith(t *testing.T) {
 			if len(got) == 0 {
 				got = nil
 			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
+			}
+		})
+	}
+}
+
+func TestWhatTheAgentOfANewPodIsTold(t *testing.T) {
+	paused := func(w *world, d *appsv1.Deployment, _ *corev1.Pod) { w.annotate(d, v1.PausedAnnotation, "true") }
+	for _, tt := range []struct {
+		reason string
+		agents func() operand.Status
+		set    func(*world, *appsv1.Deployment, *corev1.Pod)
+		want   workload.Note
+	}{
+		{"nothing while nothing is paused", nil, func(*world, *appsv1.Deployment, *corev1.Pod) {}, workload.Note{}},
+		{"a pause of its workload", nil, paused, workload.Note{Paused: true}},
+		{"nothing where there are to be no agents", func() operand.Status { return operand.Status{Known: true} }, paused, workload.Note{}},
+		{"nothing where there can be none", func() operand.Status { return operand.Status{Wanted: true, Obstacle: "the namespace"} }, paused, workload.Note{}},
+		{"nothing on what did not opt in", nil, func(w *world, d *appsv1.Deployment, pod *corev1.Pod) {
+			paused(w, d, pod)
+			pod.Annotations = nil
+		}, workload.Note{}},
+		{"nothing on a bare Pod, which says so itself", nil, func(w *world, d *appsv1.Deployment, pod *corev1.Pod) {
+			paused(w, d, pod)
+			pod.OwnerReferences = nil
+		}, workload.Note{}},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			w := newInPlaceWorld(t)
+			w.agents() // on which node it will run nobody knows
+			if tt.agents != nil {
+				w.reconciler.Agents = tt.agents
+			}
+			w.monitor("m", 75, 2)
+			d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+			next := unborn(d, pod)
+			tt.set(w, d, next)
+			got, err := w.reconciler.NoteAtBirth(t.Context(), next)
+			must(t, err)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
 			}

@@ -19,9 +19,10 @@ type container struct {
 	owner
 	// record of what was changed of the container; empty when nothing was that still counts.
 	record workload.Record
-	// resizing is what is remembered of its resizes, and resizedAt is when the operator last resized it in place; zero when it
-	// did not, or somebody else did since.
+	// resizing is what is remembered of its resizes, resizer is who last resized it in place, and resizedAt when; zero when that was
+	// neither the operator nor an agent of it.
 	resizing  *resizing
+	resizer   workload.Resizer
 	resizedAt time.Time
 	policy    scaling.Policy
 	observed  scaling.Observation
@@ -39,7 +40,7 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 	if err != nil {
 		return container{}, err
 	}
-	seen.resizedAt = seen.resizing.resizedAt(at, resizer, workload.SizeOf(c.Resources).Limit)
+	seen.resizer, seen.resizedAt = resizer, seen.resizing.resizedAt(at, resizer, workload.SizeOf(c.Resources).Limit)
 	owner.Saw(c.Name)
 	sample := o.sampleOf(pod, c.Name)
 	seen.observed = scaling.Observation{
@@ -56,7 +57,7 @@ func (o *observer) container(pod *corev1.Pod, owner owner, c corev1.Container) (
 	if !resizer.Ours() && seen.observed.Resize.State != scaling.ResizeSettled {
 		seen.observed.RaisesOnly = true // what somebody else asked for is his to take back
 	}
-	seen.observeInPlace(resizer)
+	seen.observeInPlace()
 	seen.observeKills()
 	if owner.Stopped && seen.observed.Means == scaling.Rollout {
 		seen.observed.Paused = true
@@ -121,11 +122,15 @@ func (c *container) raisedAt() time.Time {
 	return c.resizedAt
 }
 
-// observeInPlace adds what resizes in place tell. What somebody else resized to less than the operator gave is not fought for.
-func (c *container) observeInPlace(resizer workload.Resizer) {
-	o := &c.observed
-	if resizer == workload.OtherResized {
-		given := max(c.resizing.given.Limit, c.record.Durable.Limit)
+// observeInPlace adds what resizes in place tell. What somebody else resized to less than the operator gave, or an agent of it, is
+// not fought for.
+func (c *container) observeInPlace() {
+	o, z := &c.observed, c.resizing
+	switch {
+	case c.resizer == workload.AgentResized && z.asked == nil && z.has.Limit > z.given.Limit:
+		z.given = z.has
+	case c.resizer == workload.OtherResized:
+		given := max(z.given.Limit, c.record.Durable.Limit)
 		o.Overridden = o.Overridden || o.Size.Limit < given
 	}
 	if declared := scaling.Memory(c.Declared(c.name)); o.Declared.Limit > 0 &&
@@ -157,6 +162,8 @@ func (c *container) unannounced() (decision, bool) {
 		Action: scaling.Raise, Reason: scaling.ReasonAboveThreshold, Means: scaling.InPlace, Target: z.has,
 	}}
 	switch {
+	case c.resizer == workload.AgentResized:
+		// It was in use: agents answer no kill, and do not know what the workload has learned.
 	case !c.observed.OOMKilledAt.IsZero() && c.resizedAt.Sub(c.observed.OOMKilledAt).Abs() < recoveryTime:
 		found.Reason = scaling.ReasonOOMKilled
 	case z.has.Limit <= c.learned(c.name).Limit:

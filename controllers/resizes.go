@@ -33,7 +33,7 @@ type resizing struct {
 	since time.Time
 	// asked is the decision to a size that was asked for and is not through yet; nil when there is none.
 	asked *decision
-	// given is the largest size that the operator asked for.
+	// given is the largest size that the operator asked for, or an agent gave.
 	given scaling.Memory
 	// changedAt is when this process last asked for another size, and before when the container had been resized before that;
 	// withdrawn is true when that came to nothing.

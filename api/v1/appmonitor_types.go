@@ -92,8 +92,11 @@ type AppMonitorSpec struct {
 	// rolling update, or of the same container in place. A duration from 0s to
 	// 24h. Default: 1m. Need that arises meanwhile is met when it ends. A container
 	// that was OOM-killed is not made to wait for it, nor in place one that would
-	// reach its limit before. With 0s the next change may follow as soon as the
-	// last one is through.
+	// reach its limit before; where a node agent looks after it, nor in place one
+	// that has reached memThresholdPercent and, filling at the guaranteed rate,
+	// could be full before; at 256Mi a second and with 1m that is every one with
+	// less than 15Gi left. With 0s the next change may follow as soon as the last
+	// one is through.
 	// Example: 5m, for a workload that takes minutes to warm up after a restart.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration

@@ -1,33 +1,38 @@
-// Package admission gives new Pods, before they are created, the memory that their workload has learned to need.
+// Package admission gives new Pods, before they are created, the memory that their workload has learned to need, and what the agents
+// of their nodes have to know.
 package admission
 
 import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // Path is where the API server asks.
 const Path = "/mutate-v1-pod"
 
-// Sizes says what new Pods are to have.
-type Sizes interface {
+// Parents say what new Pods are to have.
+type Parents interface {
 	// AtBirth returns the memory that containers of a Pod are to have that is about to be created, by name: those that are to
 	// have more than the Pod says, of the same class of service. The Pod has its namespace, and may have no name yet.
 	AtBirth(ctx context.Context, pod *corev1.Pod) (map[string]workload.Size, error)
+	// NoteAtBirth returns what the agent of the Pod's node has to know from the moment at which it runs.
+	NoteAtBirth(ctx context.Context, pod *corev1.Pod) (workload.Note, error)
 }
 
 // Births is the handler of a mutating webhook for Pods that are created. It refuses none: what goes wrong leaves the Pod as it
 // is, and the Pod catches up once it runs.
 type Births struct {
-	Sizes   Sizes
+	Parents Parents
 	Decoder admission.Decoder
 }
 
@@ -42,16 +47,23 @@ func (b *Births) Handle(ctx context.Context, req admission.Request) admission.Re
 	if pod.Namespace == "" {
 		pod.Namespace = req.Namespace
 	}
-	sizes, err := b.Sizes.AtBirth(ctx, pod)
+	sizes, err := b.Parents.AtBirth(ctx, pod)
 	if err != nil {
 		log.Error(err, "what a new Pod is to have is not known")
-		return allowed()
+		sizes = nil
 	}
-	patch := enlarge(pod, sizes)
+	larger := enlarge(pod, sizes)
+	if len(larger) > 0 {
+		log.Info("gave a new Pod what its workload has learned to need", "pod", pod.GenerateName+pod.Name)
+	}
+	note, err := b.Parents.NoteAtBirth(ctx, pod)
+	if err != nil {
+		log.Error(err, "what the agent of a new Pod has to know is not known")
+	}
+	patch := append(larger, annotate(pod, note)...)
 	if len(patch) == 0 {
 		return allowed()
 	}
-	log.Info("gave a new Pod what its workload has learned to need", "pod", pod.GenerateName+pod.Name)
 	return admission.Patched("", patch...)
 }
 
@@ -60,6 +72,16 @@ func allowed() admission.Response {
 	response := admission.Allowed("")
 	response.Result.Code = http.StatusOK
 	return response
+}
+
+// annotate writes a note on a Pod. One that has no annotations has not opted in.
+func annotate(pod *corev1.Pod, note workload.Note) []jsonpatch.Operation {
+	text, err := note.Text()
+	if err != nil || note.IsZero() || pod.Annotations == nil {
+		return nil
+	}
+	path := "/metadata/annotations/" + strings.ReplaceAll(v1.WorkloadAnnotation, "/", "~1")
+	return []jsonpatch.Operation{jsonpatch.NewOperation("add", path, text)}
 }
 
 // enlarge gives containers larger sizes. It states nothing but these: an API server of a later version knows more of Pods than

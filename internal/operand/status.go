@@ -33,6 +33,9 @@ type Agent struct {
 	Reason, Message string
 }
 
+// Possible is true as long as nothing is known that rules agents out.
+func (s Status) Possible() bool { return s.Wanted && s.Obstacle == "" }
+
 // Agent returns that of a node, false when there is none.
 func (s Status) Agent(node string) (Agent, bool) {
 	a, ok := s.agents[node]

@@ -40,6 +40,12 @@ func (n ContainerNote) IsZero() bool {
 	return !n.Overridden && len(n.Raises) == 0 && n.Peak == (Size{})
 }
 
+// Text is the note as the annotation has it.
+func (n Note) Text() (string, error) {
+	text, err := json.Marshal(n)
+	return string(text), err
+}
+
 // NoteOf reads the note on a Pod. One that cannot be read stops all action: who broke it may have meant anything, and the operator
 // writes it anew.
 func NoteOf(pod *corev1.Pod) Note {
@@ -59,11 +65,11 @@ func NoteOf(pod *corev1.Pod) Note {
 func WriteNote(ctx context.Context, c client.Client, pod *corev1.Pod, n Note) (bool, error) {
 	var value any
 	if !n.IsZero() {
-		text, err := json.Marshal(n)
+		text, err := n.Text()
 		if err != nil {
 			return false, fmt.Errorf("note on Pod %q: %w", pod.Name, err)
 		}
-		value = string(text)
+		value = text
 	}
 	known, there := pod.Annotations[v1.WorkloadAnnotation]
 	if there == (value != nil) && (value == nil || value == known) {
