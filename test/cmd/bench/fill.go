@@ -39,7 +39,6 @@ type contender struct {
 func contenders() []contender {
 	return []contender{
 		{name: "agent", args: []string{"--agent=on"}, slowest: 64},
-		{name: "agent, 1Gi/s guaranteed", args: []string{"--agent=on", "--guaranteed-fill-rate=1Gi"}, slowest: 64},
 		{name: "kubelet, the CRI's stats", cluster: cluster.Options{Stats: cluster.StatsFromCRI}, args: []string{"--agent=off"},
 			slowest: 2, fastest: 64, together: true},
 		{name: "kubelet, cAdvisor's stats", args: []string{"--agent=off"}, slowest: 1, fastest: 32, together: true},
