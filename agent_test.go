@@ -23,7 +23,8 @@ func TestAnAgentKnowsItselfByItsEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.node != "node-1" || o.pod.String() != "operators/agent-x" || len(o.namespaces) != 2 || o.fillRate.Value() != 1<<30 || o.cgroupRoot != "/host" {
+	if o.node != "node-1" || o.pod.String() != "operators/agent-x" || len(o.namespaces) != 2 || o.fillRate.Value() != 1<<30 ||
+		o.cgroupRoot != "/host" {
 		t.Errorf("%+v", o)
 	}
 	for name := range pod {

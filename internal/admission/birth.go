@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -60,7 +61,7 @@ func (b *Births) Handle(ctx context.Context, req admission.Request) admission.Re
 	if err != nil {
 		log.Error(err, "what the agent of a new Pod has to know is not known")
 	}
-	patch := append(larger, annotate(pod, note)...)
+	patch := slices.Concat(larger, annotate(pod, note))
 	if len(patch) == 0 {
 		return allowed()
 	}

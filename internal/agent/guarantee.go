@@ -129,7 +129,7 @@ func (a *Agent) stands(weakest *container, rate int64, now time.Time) Guarantee 
 			blind.pod.Name, blind.unread)
 	case weakest != nil:
 		return broken(ReasonTooSlow,
-			"container %s of Pod %s/%s, of %s, survives growth of %s a second, and not of %s: resizes take up to %s, looks are up to %s late",
+			"container %s of Pod %s/%s, of %s, survives growth of %s a second, not of %s: resizes take up to %s, looks are up to %s late",
 			weakest.container, weakest.pod.Namespace, weakest.pod.Name, perSecond(weakest.actual()), perSecond(rate), perSecond(a.Rate),
 			a.latency.now(now).Round(time.Millisecond), a.lateness.now(now).Round(time.Millisecond))
 	}
