@@ -88,7 +88,8 @@ var podMatters = predicate.Funcs{
 			return false
 		}
 		return workload.Running(before) != workload.Running(after) ||
-			!equality.Semantic.DeepEqual(annotationsOf(before), annotationsOf(after)) || !equality.Semantic.DeepEqual(before.Spec, after.Spec) || oomKills(before) != oomKills(after) ||
+			!equality.Semantic.DeepEqual(annotationsOf(before), annotationsOf(after)) ||
+			!equality.Semantic.DeepEqual(before.Spec, after.Spec) || oomKills(before) != oomKills(after) ||
 			resizeMoved(before, after)
 	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
