@@ -144,7 +144,7 @@ func TestWhatTheAgentOfANewPodIsTold(t *testing.T) {
 		{"a pause of its workload", nil, paused, workload.Note{Paused: true}},
 		{"nothing where there are to be no agents", func() operand.Status { return operand.Status{Known: true} }, paused, workload.Note{}},
 		{"nothing where there can be none", func() operand.Status {
-			return operand.Status{Wanted: true, Obstacle: "the namespace"}
+			return operand.Status{Wanted: true, Obstacle: "the namespace forbids it"}
 		}, paused, workload.Note{}},
 		{"nothing on what did not opt in", nil, func(w *world, d *appsv1.Deployment, pod *corev1.Pod) {
 			paused(w, d, pod)

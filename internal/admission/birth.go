@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -53,15 +52,15 @@ func (b *Births) Handle(ctx context.Context, req admission.Request) admission.Re
 		log.Error(err, "what a new Pod is to have is not known")
 		sizes = nil
 	}
-	larger := enlarge(pod, sizes)
-	if len(larger) > 0 {
+	patch := enlarge(pod, sizes)
+	if len(patch) > 0 {
 		log.Info("gave a new Pod what its workload has learned to need", "pod", pod.GenerateName+pod.Name)
 	}
 	note, err := b.Parents.NoteAtBirth(ctx, pod)
 	if err != nil {
 		log.Error(err, "what the agent of a new Pod has to know is not known")
 	}
-	patch := slices.Concat(larger, annotate(pod, note))
+	patch = append(patch, annotate(pod, note)...)
 	if len(patch) == 0 {
 		return allowed()
 	}
