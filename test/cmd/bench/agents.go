@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -30,11 +31,12 @@ func (s *stage) agent(ctx context.Context) (*corev1.Pod, error) {
 	return &pods.Items[0], nil
 }
 
-// awaitAgent waits until the agent is of the operator's newest flags and acts, whether it can keep its guarantee or not.
-func (s *stage) awaitAgent(ctx context.Context) error {
+// awaitAgent waits until the agent has these flags, which the operator gives it a moment after it has its own, and acts, whether
+// it can keep its guarantee or not.
+func (s *stage) awaitAgent(ctx context.Context, flags ...string) error {
 	var missing error
 	err := wait.PollUntilContextTimeout(ctx, time.Second, patience, true, func(ctx context.Context) (bool, error) {
-		missing = s.agentMissing(ctx)
+		missing = s.agentMissing(ctx, flags)
 		return missing == nil, nil
 	})
 	if err != nil {
@@ -43,7 +45,7 @@ func (s *stage) awaitAgent(ctx context.Context) error {
 	return nil
 }
 
-func (s *stage) agentMissing(ctx context.Context) error {
+func (s *stage) agentMissing(ctx context.Context, flags []string) error {
 	var set appsv1.DaemonSet
 	if err := s.client.Get(ctx, agentKey, &set); err != nil {
 		return err
@@ -54,6 +56,11 @@ func (s *stage) agentMissing(ctx context.Context) error {
 	agent, err := s.agent(ctx)
 	if err != nil {
 		return err
+	}
+	for _, flag := range flags {
+		if !slices.Contains(agent.Spec.Containers[0].Args, flag) {
+			return fmt.Errorf("it runs with %v", agent.Spec.Containers[0].Args)
+		}
 	}
 	for _, c := range agent.Status.Conditions {
 		if c.Type == v1.AgentKeepsGuarantee && c.Reason != "Starting" && agent.DeletionTimestamp == nil {

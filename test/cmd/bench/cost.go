@@ -113,7 +113,7 @@ func (s *stage) scale(ctx context.Context, d *appsv1.Deployment, replicas int32)
 
 // measure takes the agent's processor time and memory over a span of time in which nothing happens.
 func (s *stage) measure(ctx context.Context, count int32, rate int) (cost, error) {
-	if err := s.awaitAgent(ctx); err != nil {
+	if err := s.awaitAgent(ctx, "--guaranteed-fill-rate="+resource.NewQuantity(int64(rate)*mib, resource.BinarySI).String()); err != nil {
 		return cost{}, err
 	}
 	agent, err := s.agent(ctx)
