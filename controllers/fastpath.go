@@ -15,8 +15,9 @@ import (
 	"github.com/kubedemo/memhog-operator/internal/operand"
 )
 
-// agentGrace is how long an agent may be away before that is told: one that is replaced is back after a few seconds.
-const agentGrace = 10 * time.Second
+// agentGrace is how long an agent may be away, or not keep the guarantee, before that is told: one that is replaced is back after a
+// few seconds, and one that says after a slow resize that it does not keep the guarantee says so for ten seconds at least.
+const agentGrace = 30 * time.Second
 
 // instead ends what is told of nodes that no agent looks after.
 const instead = "; the kubelets are asked instead"

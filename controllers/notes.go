@@ -33,7 +33,7 @@ const mostNotes = 50
 
 // tellAgents notes on Pods what the agents of their nodes have to know of the workload, where there are agents.
 func (r *AppMonitorReconciler) tellAgents(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, done *outcome) {
-	if r.Agents == nil || policies.Paused(monitor) || monitor.Spec.ModeOrDefault() == v1.ModeDryRun {
+	if r.Agents == nil || monitor.Spec.ModeOrDefault() == v1.ModeDryRun {
 		return
 	}
 	agents, now, writes := r.Agents(), r.Clock.Now(), 0

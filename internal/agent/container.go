@@ -61,10 +61,10 @@ type container struct {
 	asking bool
 	asked  scaling.Memory
 	target int64
-	// retryAt is when the API server is asked again, after it gave no answer, or one that is no decision of anybody's; tries is how
-	// often that was so.
+	// retryAt is when the API server is asked again, after it gave no answer, or one that is no decision of anybody's; pause is for how
+	// long it was left alone the last time.
 	retryAt time.Time
-	tries   int
+	pause   time.Duration
 
 	// held is why memory that is needed is not given; empty when nothing is needed.
 	held scaling.Reason
@@ -88,6 +88,11 @@ func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMoni
 	}
 	note := workload.NoteOf(pod)
 	of := note.Containers[spec.Name]
+	if c.pod == nil && resizer == workload.AgentResized {
+		// An earlier process of the agent did, and nobody may have noted that yet.
+		c.given, c.raises = scaling.Memory(workload.SizeOf(spec.Resources)), []time.Time{at}
+		c.before = c.given
+	}
 	c.pod, c.policy = pod, policies.Of(m, spec.Name, longest+margin)
 	c.policy.LowerAfter = 0
 	was := c.known.Resize

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"math/bits"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,8 @@ const (
 	assessed = 250 * time.Millisecond
 	// trusted is for how long it must be kept again to be told so.
 	trusted = 10 * time.Second
+	// retold is how often it is told at most that the same trouble has another size.
+	retold = time.Minute
 	// silent is how long the API server must have given no answer for that to be what is told.
 	silent = 2 * time.Second
 )
@@ -43,9 +46,10 @@ type Guarantee struct {
 type guarantee struct {
 	at     time.Time
 	told   Guarantee
+	toldAt time.Time
 	broken time.Time // when it was last seen broken
-	// failure is why the API server gave no answer, and denied why the agent may not resize at all; nil when it did, and may.
-	failure, denied error
+	// denied is true when the agent may not resize at all.
+	denied bool
 	// worst is the rate that was kept at any moment of late.
 	worst lowest
 }
@@ -71,18 +75,23 @@ func (l *lowest) add(value int64, now time.Time) {
 
 func (l *lowest) now() int64 { return min(l.present, l.before) }
 
-// weakest is the container that fails first, and the rate at which it does.
+// weakest is the container that fails first, and the rate at which it does. Those whose limits are too small even where resizes
+// take what is usual are left out: no agent could keep the promise for them.
 func (a *Agent) weakest(now time.Time) (*container, int64) {
 	var weakest *container
-	rate, actuation := a.Rate, a.actuation(now)
+	rate, actuation, small := a.Rate, a.actuation(now), 0
 	for _, c := range a.containers {
-		if !c.promised() {
-			continue
-		}
-		if kept := keeps(c.actual(), c.policy.Threshold, a.Rate, a.pace.floor, actuation); kept < rate {
-			weakest, rate = c, kept
+		switch {
+		case !c.promised():
+		case keeps(c.actual(), c.policy.Threshold, a.Rate, 0, usualLatency) < a.Rate:
+			small++
+		default:
+			if kept := keeps(c.actual(), c.policy.Threshold, a.Rate, a.pace.floor, actuation); kept < rate {
+				weakest, rate = c, kept
+			}
 		}
 	}
+	smallContainers.Set(float64(small))
 	return weakest, rate
 }
 
@@ -93,51 +102,77 @@ func (a *Agent) assess(now time.Time) {
 		return // the agent is starting
 	}
 	if len(a.latency.waiting) == 0 {
-		a.latency.failing, g.failure = time.Time{}, nil // nobody is waiting for an answer
+		a.latency.failing, g.denied = time.Time{}, false // nobody is waiting for an answer
 	}
 	if now.Sub(g.at) < assessed && a.latency.failing.IsZero() && len(a.latency.waiting) == 0 {
 		return
 	}
 	g.at = now
 	weakest, rate := a.weakest(now)
+	blind := a.blind(now)
+	if g.denied || !a.around.abilities.Raise || blind != nil {
+		rate = 0
+	}
 	actuationLatency.Set(a.latency.now(now).Seconds())
 	lookLateness.Set(a.lateness.now(now).Seconds())
 	guaranteedTarget.Set(float64(a.Rate))
-	if a.guarantee.denied != nil || !a.around.abilities.Raise || a.blind(now) != nil {
-		rate = 0
-	}
 	g.worst.add(rate, now)
 	guaranteedRate.Set(float64(g.worst.now()))
-	a.tell(a.stands(weakest, rate, now), now)
+	a.countHeld()
+	switch stands := a.stands(rate, blind, now); {
+	case !a.tell(stands, now):
+	case blind != nil:
+		a.Log.Info("a container cannot be read", "pod", blind.pod.Name, "namespace", blind.pod.Namespace, "container", blind.container,
+			"why", blind.unread.Error())
+	case weakest != nil:
+		a.Log.Info("the guarantee is not kept", "pod", weakest.pod.Name, "namespace", weakest.pod.Namespace,
+			"container", weakest.container, "limit", weakest.actual(), "survives", rate, "resizesTake", a.latency.now(now).String(),
+			"looksAreLateBy", a.lateness.now(now).String())
+	}
 }
 
-// stands is how the guarantee stands: what cannot be done at all first, then what is too slow.
-func (a *Agent) stands(weakest *container, rate int64, now time.Time) Guarantee {
+// countHeld counts what nothing is promised of.
+func (a *Agent) countHeld() {
+	heldContainers.Reset()
+	for _, c := range a.containers {
+		if c.held != "" {
+			heldContainers.WithLabelValues(string(c.held)).Inc()
+		}
+	}
+}
+
+// stands is how the guarantee stands: what cannot be done at all first, then what is too slow. It names no Pod, because AppMonitors of
+// other namespaces pass it on, and no figures that are others a moment later.
+func (a *Agent) stands(rate int64, blind *container, now time.Time) Guarantee {
 	broken := func(reason, format string, args ...any) Guarantee {
 		return Guarantee{Kept: corev1.ConditionFalse, Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
-	silence := now.Sub(a.latency.failing)
-	switch blind := a.blind(now); {
-	case a.guarantee.denied != nil:
-		return broken(ReasonCannotResize, "the agent may not resize Pods: %v", a.guarantee.denied)
+	switch {
+	case a.guarantee.denied:
+		return broken(ReasonCannotResize, "the agent may not resize Pods")
 	case !a.around.abilities.Raise:
 		return broken(ReasonCannotResize, "Pods of this node cannot be resized in place")
-	case !a.latency.failing.IsZero() && silence >= silent:
-		return broken(ReasonCannotResize, "the API server does not answer: %v", a.guarantee.failure)
+	case !a.latency.failing.IsZero() && now.Sub(a.latency.failing) >= silent:
+		return broken(ReasonCannotResize, "the API server does not answer")
 	case blind != nil:
-		return broken(ReasonCannotRead, "container %s of Pod %s/%s cannot be read: %v", blind.container, blind.pod.Namespace,
-			blind.pod.Name, blind.unread)
-	case weakest != nil:
-		return broken(ReasonTooSlow,
-			"container %s of Pod %s/%s, of %s, survives growth of %s a second, not of %s: resizes take up to %s, looks are up to %s late",
-			weakest.container, weakest.pod.Namespace, weakest.pod.Name, perSecond(weakest.actual()), perSecond(rate), perSecond(a.Rate),
-			a.latency.now(now).Round(time.Millisecond), a.lateness.now(now).Round(time.Millisecond))
+		return broken(ReasonCannotRead, "the control group of a container that runs cannot be read; the agent's log says which")
+	case rate < a.Rate:
+		return broken(ReasonTooSlow, "resizes take so long, or looks come so late, that growth of %s a second is survived, and not of %s",
+			perSecond(roundDown(rate)), perSecond(a.Rate))
 	}
 	return Guarantee{
 		Kept: corev1.ConditionTrue, Reason: ReasonKeepsGuarantee,
 		Message: fmt.Sprintf("no container that grows slower than %s a second will be OOM-killed, while there is memory",
 			perSecond(a.Rate)),
 	}
+}
+
+// roundDown is the largest power of two that is not more.
+func roundDown(n int64) int64 {
+	if n <= 0 {
+		return 0
+	}
+	return 1 << (bits.Len64(uint64(n)) - 1)
 }
 
 // blind is a container that cannot be read; nil when all can.
@@ -150,20 +185,23 @@ func (a *Agent) blind(now time.Time) *container {
 	return nil
 }
 
-// tell reports how the guarantee stands, when that is another answer than before. Bad news is told at once, good news once it lasts.
-func (a *Agent) tell(stands Guarantee, now time.Time) {
+// tell reports how the guarantee stands, when that is another answer than before, and is true when it does. Bad news is told at once,
+// good news once it lasts, and that bad news is another now and then.
+func (a *Agent) tell(stands Guarantee, now time.Time) bool {
 	g := &a.guarantee
 	if stands.Kept != corev1.ConditionTrue {
 		g.broken = now
 	}
 	better := stands.Kept == corev1.ConditionTrue && g.told.Kept == corev1.ConditionFalse
-	if stands.Kept == g.told.Kept && stands.Reason == g.told.Reason || better && now.Sub(g.broken) < trusted {
-		return
+	same := stands.Kept == g.told.Kept && stands.Reason == g.told.Reason
+	if same && (stands.Message == g.told.Message || now.Sub(g.toldAt) < retold) || better && now.Sub(g.broken) < trusted {
+		return false
 	}
-	g.told = stands
+	g.told, g.toldAt = stands, now
 	if a.Report != nil {
 		a.Report(stands)
 	}
+	return true
 }
 
 // perSecond prints a size in whole Mi, or as it is where it is less.

@@ -25,11 +25,18 @@ const (
 // latency is how long resizes take, from the decision to the new limit in the control group.
 type latency struct {
 	took []took
-	// waiting are the beginnings of those that are not through.
-	waiting map[*container]time.Time
+	// waiting are those that are not through.
+	waiting map[*container]underWay
 	// failing is when the API server was first asked in vain, since it last gave an answer; zero when it answers. answers is when it
 	// first answered again after that.
 	failing, answers time.Time
+}
+
+// underWay is a resize that is not through: when it was decided upon, and whether it is known by now that what it takes says nothing of
+// others.
+type underWay struct {
+	begun   time.Time
+	spoiled bool
 }
 
 type took struct {
@@ -40,22 +47,30 @@ type took struct {
 // begin notes a resize that was decided upon.
 func (l *latency) begin(c *container, now time.Time) {
 	if l.waiting == nil {
-		l.waiting = map[*container]time.Time{}
+		l.waiting = map[*container]underWay{}
 	}
-	if _, begun := l.waiting[c]; !begun {
-		l.waiting[c] = now
+	if _, waits := l.waiting[c]; !waits {
+		l.waiting[c] = underWay{begun: now}
+	}
+}
+
+// spoil notes that a resize takes longer for a reason of its own: somebody else was faster, say.
+func (l *latency) spoil(c *container) {
+	if w, waits := l.waiting[c]; waits {
+		l.waiting[c] = underWay{begun: w.begun, spoiled: true}
 	}
 }
 
 // end notes that it is through, and returns what it took. What was asked for while the API server was away, or a moment after, says
 // nothing of what resizes take; while it is not through it counts all the same.
 func (l *latency) end(c *container, now time.Time) (time.Duration, bool) {
-	begun, waits := l.waiting[c]
+	w, waits := l.waiting[c]
 	if !waits {
 		return 0, false
 	}
+	begun := w.begun
 	delete(l.waiting, c)
-	if !l.failing.IsZero() || begun.Before(l.answers.Add(aftermath)) {
+	if w.spoiled || !l.failing.IsZero() || begun.Before(l.answers.Add(aftermath)) {
 		return now.Sub(begun), true
 	}
 	if len(l.took) == measured {
@@ -68,7 +83,7 @@ func (l *latency) end(c *container, now time.Time) (time.Duration, bool) {
 // lost ends the wait for a resize of a container that is gone, killed perhaps because it took too long: then what it took by now says
 // something of the next one.
 func (l *latency) lost(c *container, now time.Time) {
-	if begun, waits := l.waiting[c]; waits && now.Sub(begun) > l.usual(now) {
+	if w, waits := l.waiting[c]; waits && now.Sub(w.begun) > l.usual(now) {
 		l.end(c, now)
 		return
 	}
@@ -116,8 +131,8 @@ func (l *latency) usual(now time.Time) time.Duration {
 // through, or than the API server has been silent.
 func (l *latency) now(now time.Time) time.Duration {
 	worst := l.usual(now)
-	for _, begun := range l.waiting {
-		worst = max(worst, now.Sub(begun))
+	for _, w := range l.waiting {
+		worst = max(worst, now.Sub(w.begun))
 	}
 	if !l.failing.IsZero() {
 		worst = max(worst, now.Sub(l.failing))

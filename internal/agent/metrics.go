@@ -19,6 +19,16 @@ var (
 		Help: "Containers of the node that the agent watches.",
 	})
 
+	heldContainers = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "memhog_agent_held_containers",
+		Help: "Containers that are not given what they need, or are paused, and of which nothing is promised, by reason.",
+	}, []string{"reason"})
+
+	smallContainers = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "memhog_agent_small_containers",
+		Help: "Containers whose limits are too small for the guaranteed rate, however fast a usual resize is: the promise is not about them.",
+	})
+
 	looksTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "memhog_agent_looks_total",
 		Help: "Readings of a container's memory use.",
@@ -62,6 +72,6 @@ func init() {
 	for _, result := range []string{resultMade, resultRefused, resultChanged, resultFailed} {
 		resizesTotal.WithLabelValues(result)
 	}
-	metrics.Registry.MustRegister(watchedContainers, looksTotal, resizesTotal, reactionSeconds, actuationLatency, lookLateness,
+	metrics.Registry.MustRegister(watchedContainers, heldContainers, smallContainers, looksTotal, resizesTotal, reactionSeconds, actuationLatency, lookLateness,
 		guaranteedRate, guaranteedTarget)
 }

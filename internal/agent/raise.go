@@ -20,7 +20,8 @@ const (
 	firstRetry = 20 * time.Millisecond
 	lastRetry  = 500 * time.Millisecond
 
-	// firstDenial and lastDenial do the same for what was denied by somebody who will not change his mind in a moment.
+	// firstDenial and lastDenial do the same for what was denied by somebody who will not change his mind in a moment. An API server
+	// that has just started may not know yet what is permitted: that is asked for every firstDenial.
 	firstDenial = time.Second
 	lastDenial  = 2 * time.Minute
 
@@ -66,7 +67,8 @@ func (a *Agent) answered(got answer) {
 	case errors.Is(got.err, workload.ErrChanged), apierrors.IsNotFound(got.err) && refusal == workload.NotRefused:
 		// Somebody was faster; the cache will tell in a moment.
 		a.count(resultChanged, now)
-		c.retryAt = now.Add(firstRetry)
+		a.latency.spoil(c)
+		c.rest(now, firstRetry, lastRetry)
 	case refusal != workload.NotRefused:
 		a.count(resultRefused, now)
 		a.latency.drop(c)
@@ -80,7 +82,6 @@ func (a *Agent) answered(got answer) {
 		a.Log.V(1).Info("resize refused", "pod", c.pod.Name, "container", c.container, "answer", got.err.Error())
 	case denied(got.err):
 		a.count(resultRefused, now)
-		a.latency.drop(c)
 		a.denied(c, got.err, now)
 	case got.err != nil:
 		a.failed(c, got.err, now)
@@ -100,15 +101,28 @@ func denied(err error) bool {
 
 // denied lets a container rest. A missing permission concerns all of them.
 func (a *Agent) denied(c *container, err error, now time.Time) {
+	if unauthorized(err) {
+		if !a.guarantee.denied {
+			a.Log.Error(err, "the agent may not resize Pods")
+		}
+		a.guarantee.denied = true
+		c.pause, c.retryAt = 0, now.Add(firstDenial)
+		return
+	}
+	a.latency.drop(c)
 	if c.held != heldDenied {
 		a.Log.Error(err, "resizing was denied", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container)
 	}
-	if unauthorized(err) {
-		a.guarantee.denied = err
-	}
 	c.held = heldDenied
-	c.retryAt = now.Add(min(firstDenial<<min(c.tries, 10), lastDenial))
-	c.tries++
+	c.rest(now, firstDenial, lastDenial)
+}
+
+// rest lets a container wait before the API server is asked again; twice as long as the last time, within bounds.
+func (c *container) rest(now time.Time, first, last time.Duration) {
+	if c.pause = min(2*c.pause, last); c.pause < first {
+		c.pause = first
+	}
+	c.retryAt = now.Add(c.pause)
 }
 
 // heldDenied marks a container of which a resize was denied.
@@ -126,23 +140,20 @@ func (a *Agent) failed(c *container, err error, now time.Time) {
 		a.Log.Error(err, "resizing failed", "pod", c.pod.Name, "container", c.container)
 	}
 	a.latency.unanswered(now)
-	a.guarantee.failure = err
-	c.retryAt = now.Add(min(firstRetry<<min(c.tries, 10), lastRetry))
-	c.tries++
+	c.rest(now, firstRetry, lastRetry)
 }
 
 // count notes an answer of the API server.
 func (a *Agent) count(result string, now time.Time) {
 	resizesTotal.WithLabelValues(result).Inc()
 	a.latency.answered(now)
-	a.guarantee.failure = nil
+	a.guarantee.denied = false
 }
 
 // made takes over a resize that the API server has accepted, before the cache has it.
 func (a *Agent) made(c *container, got answer, now time.Time) {
 	a.count(resultMade, now)
-	a.guarantee.denied = nil
-	c.tries, c.retryAt = 0, time.Time{}
+	c.pause, c.retryAt = 0, time.Time{}
 	c.refused.Given()
 	target := got.raise.decision.Target
 	a.Log.Info("raised", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container,

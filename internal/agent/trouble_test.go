@@ -10,9 +10,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // says fails the test unless the agent's last word has a reason.
@@ -155,25 +157,102 @@ func TestNothingIsSaidBeforeAnythingIsKnown(t *testing.T) {
 	}
 }
 
+// forbidden is an answer of the API server that says no, for a reason.
+func forbidden(message string) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: message,
+	}}
+}
+
+// noPermission is what it says to an account that may not resize, or while it does not know yet who may.
+var noPermission = forbidden(`pods "memhog" is forbidden: User "agent" cannot patch resource "pods/resize" in API group ""`)
+
 func TestADenialConcernsOnePodAMissingPermissionAll(t *testing.T) {
-	status := func(message string) error {
-		return &apierrors.StatusError{ErrStatus: metav1.Status{
-			Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: message,
-		}}
-	}
 	w := newWorld(t)
 	w.monitor()
 	w.pod("memhog", 300)
-	w.refusal = status(`admission webhook "no.example.com" denied the request`)
+	w.refusal = forbidden(`admission webhook "no.example.com" denied the request`)
 	w.later(10 * time.Second)
 	w.says(ReasonKeepsGuarantee)
 	if w.asked > 5 {
 		t.Errorf("it was asked %d times in 10 s, want pauses that grow", w.asked)
 	}
 	w.restart()
-	w.told, w.refusal = nil, status(`pods "memhog" is forbidden: User "agent" cannot patch resource "pods/resize" in API group ""`)
+	w.told, w.refusal = nil, noPermission
 	w.later(time.Second)
 	w.says(ReasonCannotResize)
+}
+
+func TestAMissingPermissionIsForgottenWhenItIsThereOrNotNeeded(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, memory := w.pod("memhog", 300)
+	w.refusal = errors.New("connection refused")
+	w.later(10 * time.Second)
+	w.refusal = noPermission
+	w.later(2 * time.Second)
+	w.says(ReasonCannotResize)
+	memory.used = 100 * mebibyte
+	w.later(2*lowestSpan + trusted)
+	w.says(ReasonKeepsGuarantee)
+	memory.used = 300 * mebibyte
+	w.later(time.Second)
+	w.refusal = nil
+	w.later(firstDenial + time.Second)
+	w.wants(pod, "512Mi/768Mi")
+}
+
+func TestWhatIsSeenTooLateIsAskedForInPauses(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	w.pod("memhog", 300)
+	w.refusal = &apierrors.StatusError{ErrStatus: metav1.Status{ // a test of the patch has failed
+		Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
+	}}
+	w.later(10 * time.Second)
+	if w.asked > 30 {
+		t.Errorf("it was asked %d times in 10 s", w.asked)
+	}
+	if len(w.agent.latency.took) > 0 {
+		t.Errorf("%v were measured", w.agent.latency.took)
+	}
+}
+
+func TestSmallLimitsAreNotPromisedAnything(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	_, memory := w.pod("small", 20, func(p *corev1.Pod) {
+		p.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("100Mi")
+		p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("50Mi")
+		p.Status.ContainerStatuses[0].Resources = p.Spec.Containers[0].Resources.DeepCopy()
+	})
+	memory.limit = 100 * mebibyte
+	w.later(time.Second)
+	w.says(ReasonKeepsGuarantee)
+}
+
+func TestTheGrowthBudgetOutlivesTheAgent(t *testing.T) {
+	w := newWorld(t)
+	w.monitor(func(m *v1.AppMonitor) { m.Spec.GrowthBudget = &v1.GrowthBudget{Raises: ptr.To[int32](1)} })
+	pod, memory := w.pod("memhog", 300)
+	w.turn()
+	w.actuate(pod)
+	p := w.fresh(pod)
+	p.ManagedFields = []metav1.ManagedFieldsEntry{{
+		Manager: workload.AgentFieldManager, Subresource: "resize", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
+		Time: &metav1.Time{Time: w.clock.Now()}, FieldsType: "FieldsV1",
+		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":{"f:resources":{"f:limits":{"f:memory":{}}}}}}}`),
+	}}
+	w.agent.containers = map[slot]*container{}
+	w.restart()
+	must(t, w.agent.readRules(t.Context()))
+	w.agent.adopt(p, w.clock.Now())
+	memory.used = 700 * mebibyte
+	w.clock.Step(time.Second)
+	w.agent.lookAtDue(t.Context())
+	if w.asking() {
+		t.Error("it is raised beyond its growth budget")
+	}
 }
 
 func TestTwoThatCrossAtOnceShareWhatTheNodeHas(t *testing.T) {
