@@ -3,8 +3,10 @@ package main
 import "math"
 
 const (
-	// closeEnough is the ratio of what was not survived to what was at which the search ends.
-	closeEnough = 1.1
+	// closeEnough is the ratio of what was not survived to what was at which the search ends; for slow growth, of which each try takes
+	// ten minutes, it is closeEnoughSlow.
+	closeEnough     = 1.1
+	closeEnoughSlow = 1.25
 	// mostSteps is how many rates are tried at most between the first two.
 	mostSteps = 6
 )
@@ -14,7 +16,7 @@ type found struct{ survived, killed float64 }
 
 // search looks for the fastest growth that is survived, between two rates in MiB a second. The fastest is tried first: who
 // survives that needs no search. Rates are halved in their ratio, 2 and 32 at 8.
-func search(slowest, fastest float64, survives func(rate float64) (bool, error)) (found, error) {
+func search(slowest, fastest, closeEnough float64, survives func(rate float64) (bool, error)) (found, error) {
 	if alive, err := survives(fastest); err != nil || alive {
 		return found{survived: fastest}, err
 	}

@@ -18,7 +18,7 @@ func TestSearchFindsTheFastestThatIsSurvived(t *testing.T) {
 		{"nothing is survived", 2, 32, 1, 7},
 	} {
 		tries := 0
-		f, err := search(test.slowest, test.fastest, func(rate float64) (bool, error) {
+		f, err := search(test.slowest, test.fastest, closeEnough, func(rate float64) (bool, error) {
 			tries++
 			return rate <= test.limit, nil
 		})
@@ -33,7 +33,7 @@ func TestSearchFindsTheFastestThatIsSurvived(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := search(2, 32, func(float64) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+	if _, err := search(2, 32, closeEnough, func(float64) (bool, error) { return false, broken }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -98,7 +98,11 @@ func (c contender) measure(ctx context.Context) (rows []fill, err error) {
 	}
 	say("%s: searching from %.0f to %.0f MiB/s", c.name, c.slowest, c.fastest)
 	var took []time.Duration
-	f, err := search(c.slowest, c.fastest, func(rate float64) (bool, error) {
+	enough := closeEnough
+	if c.together {
+		enough = closeEnoughSlow
+	}
+	f, err := search(c.slowest, c.fastest, enough, func(rate float64) (bool, error) {
 		alive, reactions, err := s.survives(ctx, c, rate)
 		took = append(took, reactions...)
 		return alive, err
