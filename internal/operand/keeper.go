@@ -104,7 +104,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 		if o := (*obstacle)(nil); errors.As(err, &o) && o.remove {
 			err = errors.Join(err, k.delete(ctx, DaemonSet(Home{Namespace: k.Namespace}, k.Settings)))
 		}
-		k.report(err)
+		k.report(ctx, err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -177,7 +177,7 @@ func (k *Keeper) check(ctx context.Context) (Home, error) {
 }
 
 // report publishes an obstacle, and says it once. After an error the Status stands: it may be over in a moment.
-func (k *Keeper) report(err error) {
+func (k *Keeper) report(ctx context.Context, err error) {
 	text := err.Error()
 	o := (*obstacle)(nil)
 	switch {
@@ -190,7 +190,7 @@ func (k *Keeper) report(err error) {
 		return
 	}
 	if k.Settings.Mode != Off {
-		k.publish(Status{Known: true, Wanted: true, Obstacle: text})
+		k.publish(k.left(ctx, text))
 	}
 	if text == k.said {
 		return
