@@ -48,7 +48,7 @@ func (r *AppMonitorReconciler) AtBirth(ctx context.Context, pod *corev1.Pod) (ma
 // NoteAtBirth returns what the agent of whichever node has to know of the workload of a Pod that is about to be created, from the
 // moment at which it runs: that the user stopped all action on it.
 func (r *AppMonitorReconciler) NoteAtBirth(ctx context.Context, pod *corev1.Pod) (workload.Note, error) {
-	if r.Agents == nil || !r.Agents().Possible() {
+	if r.Agents == nil || !r.Agents().MayAct() {
 		return workload.Note{}, nil
 	}
 	monitor, o, err := r.parentsOf(ctx, pod)

@@ -143,6 +143,9 @@ func TestWhatTheAgentOfANewPodIsTold(t *testing.T) {
 		{"nothing while nothing is paused", nil, func(*world, *appsv1.Deployment, *corev1.Pod) {}, workload.Note{}},
 		{"a pause of its workload", nil, paused, workload.Note{Paused: true}},
 		{"nothing where there are to be no agents", func() operand.Status { return operand.Status{Known: true} }, paused, workload.Note{}},
+		{"a pause, where there can be none, but some are left", func() operand.Status {
+			return operand.Status{Wanted: true, Obstacle: "the namespace"}.With("node-1", operand.Agent{})
+		}, paused, workload.Note{Paused: true}},
 		{"nothing where there can be none", func() operand.Status {
 			return operand.Status{Wanted: true, Obstacle: "the namespace forbids it"}
 		}, paused, workload.Note{}},

@@ -22,11 +22,14 @@ type operator struct {
 	namespace string
 	pod       *corev1.Pod
 	deploy    *appsv1.Deployment
+	pace      pace
 }
 
 func newOperator(t *testing.T) *operator {
 	t.Helper()
-	o := &operator{t: t, namespace: newNamespace(t)}
+	o := &operator{t: t, namespace: newNamespace(t), pace: pace{
+		retry: 50 * time.Millisecond, recheck: 200 * time.Millisecond, pause: 10 * time.Millisecond,
+	}}
 	t.Cleanup(o.clean)
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "op"}},
@@ -80,7 +83,7 @@ func (o *operator) keeps(change ...func(*Options)) (*Keeper, func()) {
 	}
 	k, err := New(opts)
 	must(o.t, err)
-	k.pace = pace{retry: 50 * time.Millisecond, recheck: 200 * time.Millisecond, pause: 10 * time.Millisecond}
+	k.pace = o.pace
 	ctx, cancel := context.WithCancel(o.t.Context())
 	done := make(chan error)
 	go func() { done <- k.Start(ctx) }()

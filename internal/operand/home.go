@@ -122,8 +122,9 @@ func allowsNodeFolders(ctx context.Context, c client.Reader, namespace string) e
 	if level == "" || level == privileged {
 		return nil
 	}
-	return &obstacle{text: fmt.Sprintf("namespace %q enforces the Pod Security level %q, which forbids agents the folder %s of the node: "+
-		"label the namespace %s=%s to have them", namespace, level, cgroups, enforceLabel, privileged)}
+	// Agents that run already are not touched by a change of the level; but who made it wants none.
+	return &obstacle{remove: true, text: fmt.Sprintf("namespace %q enforces the Pod Security level %q, which forbids agents the folder %s "+
+		"of the node: label the namespace %s=%s to have them", namespace, level, cgroups, enforceLabel, privileged)}
 }
 
 // policyOwner returns what the admission policy goes with at an uninstallation. It is cluster-wide, so its owner must be: the agents'

@@ -104,7 +104,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 		if o := (*obstacle)(nil); errors.As(err, &o) && o.remove {
 			err = errors.Join(err, k.delete(ctx, DaemonSet(Home{Namespace: k.Namespace}, k.Settings)))
 		}
-		k.report(err)
+		k.report(ctx, err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -120,7 +120,7 @@ func (k *Keeper) keep(ctx context.Context) error {
 		return err
 	}
 	// At first without a watch: what may not be applied need not be watched.
-	if err := k.apply(ctx, k.client, home); err != nil {
+	if err := k.apply(ctx, k.client, &home); err != nil {
 		return err
 	}
 	watch, err := k.watch(ctx, home.Namespace)
@@ -128,8 +128,9 @@ func (k *Keeper) keep(ctx context.Context) error {
 		return err
 	}
 	defer watch.stop()
+	checked := time.Now()
 	for {
-		if err := k.apply(ctx, watch.cache, home); err != nil {
+		if err := k.apply(ctx, watch.cache, &home); err != nil {
 			return err
 		}
 		status, err := k.look(ctx, watch.cache, home.Namespace)
@@ -141,16 +142,17 @@ func (k *Keeper) keep(ctx context.Context) error {
 		if status.Trouble != "" {
 			again = k.pace.retry
 		}
-		due, err := watch.next(ctx, again, k.pace.pause)
-		if err != nil {
+		due := checked.Add(again) // however often agents change until then
+		if err := watch.next(ctx, due, k.pace.pause); err != nil {
 			return err
 		}
-		if !due {
+		if time.Now().Before(due) {
 			continue
 		}
 		if home, err = k.check(ctx); err != nil {
 			return err
 		}
+		checked = time.Now()
 	}
 }
 
@@ -175,7 +177,7 @@ func (k *Keeper) check(ctx context.Context) (Home, error) {
 }
 
 // report publishes an obstacle, and says it once. After an error the Status stands: it may be over in a moment.
-func (k *Keeper) report(err error) {
+func (k *Keeper) report(ctx context.Context, err error) {
 	text := err.Error()
 	o := (*obstacle)(nil)
 	switch {
@@ -188,7 +190,7 @@ func (k *Keeper) report(err error) {
 		return
 	}
 	if k.Settings.Mode != Off {
-		k.publish(Status{Known: true, Wanted: true, Obstacle: text})
+		k.publish(k.left(ctx, text))
 	}
 	if text == k.said {
 		return

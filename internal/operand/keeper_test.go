@@ -116,6 +116,43 @@ func TestAPodSecurityLevelOfTheNamespaceKeepsAgentsOut(t *testing.T) {
 	o.says(k, "nothing is in the way any more", func(s Status) bool { return s.Known && s.Obstacle == "" })
 }
 
+func TestAgentsGoWhenTheirNamespaceForbidsThem(t *testing.T) {
+	o := newOperator(t)
+	k, _ := o.keeps()
+	set := o.are()[0]
+	pod := agentPod(t, o.namespace, "agent-n", "n")
+	keeps := reporting("", corev1.ConditionTrue, corev1.ConditionTrue)
+	pod.Status.Conditions = keeps.Status.Conditions
+	must(t, live.Status().Update(t.Context(), pod))
+	o.says(k, "the agent keeps the guarantee", func(s Status) bool { a, _ := s.Agent("n"); return a.KeepsGuarantee() })
+	o.enforces("baseline")
+	o.says(k, "the level is in the way, and the agent is still there", func(s Status) bool {
+		a, found := s.Agent("n")
+		return s.Obstacle != "" && found && !a.KeepsGuarantee() && s.MayAct()
+	})
+	awaits(t, "the DaemonSet is gone", func(ctx context.Context) error {
+		if err := live.Get(ctx, client.ObjectKeyFromObject(set), set); !apierrors.IsNotFound(err) {
+			return errors.Join(err, errors.New("it is there"))
+		}
+		return nil
+	})
+	must(t, live.Delete(t.Context(), pod, client.GracePeriodSeconds(0))) // as the garbage collector does
+	o.says(k, "no agent is left", func(s Status) bool { return s.Obstacle != "" && !s.MayAct() })
+}
+
+func TestAgentsThatCannotBeReadAreNotTakenForAbsent(t *testing.T) {
+	o := newOperator(t)
+	_, stop := o.keeps()
+	o.are()
+	stop()
+	role := &rbacv1.ClusterRole{}
+	must(t, live.Get(t.Context(), client.ObjectKey{Name: "memhog-operator-manager"}, role))
+	role.Rules = nil
+	must(t, live.Update(t.Context(), role))
+	k, _ := o.keeps()
+	o.says(k, "it may not", func(s Status) bool { return s.Obstacle != "" && s.MayAct() })
+}
+
 func (o *operator) enforces(level string) {
 	o.t.Helper()
 	ns := &corev1.Namespace{}

@@ -32,6 +32,27 @@ func (k *Keeper) look(ctx context.Context, seen client.Reader, namespace string)
 	return status, nil
 }
 
+// left is the Status where there can be no agents: some that were made earlier may still act. Nobody watches them, so their word
+// is not relied on.
+func (k *Keeper) left(ctx context.Context, obstacle string) Status {
+	status := Status{Known: true, Wanted: true, Obstacle: obstacle}
+	if k.Namespace == "" {
+		return status
+	}
+	pods := &corev1.PodList{}
+	if err := k.client.List(ctx, pods, client.InNamespace(k.Namespace), client.MatchingLabels(labels())); err != nil {
+		k.Log.V(1).Info("reading which agents are left failed", "error", err.Error())
+		status.Unseen = true
+		return status
+	}
+	status.agents = agentsOf(pods.Items)
+	for node, agent := range status.agents {
+		agent.Ready = false
+		status.agents[node] = agent
+	}
+	return status
+}
+
 // refusal tells why Pods of the DaemonSet cannot be created: a Pod Security level of the whole cluster, for example, shows itself
 // in nothing but Events. Empty when there is none, or Events cannot be read.
 func (k *Keeper) refusal(ctx context.Context, set *appsv1.DaemonSet) string {

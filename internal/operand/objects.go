@@ -26,30 +26,53 @@ type state struct {
 }
 
 // apply brings the agents' objects to what they should be: first what confines agents, then agents.
-func (k *Keeper) apply(ctx context.Context, seen client.Reader, home Home) error {
-	for _, o := range []client.Object{Policy(home.Namespace, home.PolicyOwner...), Binding(home.PolicyOwner...)} {
-		err := k.applyOne(ctx, seen, o)
-		if apierrors.IsForbidden(err) {
-			return &obstacle{remove: true, text: "the operator may not confine agents: " + err.Error()}
-		}
-		if err != nil {
-			return err
-		}
+func (k *Keeper) apply(ctx context.Context, seen client.Reader, home *Home) error {
+	err := k.confine(ctx, seen, home)
+	if apierrors.IsForbidden(err) {
+		return &obstacle{remove: true, text: "the operator may not confine agents: " + err.Error()}
 	}
-	return k.applyOne(ctx, seen, DaemonSet(home, k.Settings))
+	if err != nil {
+		return err
+	}
+	return k.applyOne(ctx, seen, DaemonSet(*home, k.Settings))
 }
 
-// applyOne writes an object unless it is as it was last written. Whoever changes its spec raises its generation.
-func (k *Keeper) applyOne(ctx context.Context, seen client.Reader, want client.Object) error {
+// confine puts the admission policy in force. One that has to be written goes to the owner of this moment: it may have been
+// collected because its last one is gone, and would be again.
+func (k *Keeper) confine(ctx context.Context, seen client.Reader, home *Home) error {
+	stands, err := k.stands(ctx, seen, Policy(home.Namespace, home.PolicyOwner...))
+	if err == nil && stands {
+		stands, err = k.stands(ctx, seen, Binding(home.PolicyOwner...))
+	}
+	if err != nil || stands {
+		return err
+	}
+	if home.PolicyOwner, err = policyOwner(ctx, k.client, k.Namespace, k.Version); err != nil {
+		return err
+	}
+	if err := k.applyOne(ctx, seen, Policy(home.Namespace, home.PolicyOwner...)); err != nil {
+		return err
+	}
+	return k.applyOne(ctx, seen, Binding(home.PolicyOwner...))
+}
+
+// stands is true for an object that is as it was last written. Whoever changes its spec raises its generation.
+func (k *Keeper) stands(ctx context.Context, seen client.Reader, want client.Object) (bool, error) {
 	kind := want.GetObjectKind().GroupVersionKind().Kind
 	there, _ := want.DeepCopyObject().(client.Object)
 	err := seen.Get(ctx, client.ObjectKeyFromObject(want), there)
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("read %s %q: %w", kind, want.GetName(), err)
+		return false, fmt.Errorf("read %s %q: %w", kind, want.GetName(), err)
 	}
-	if err == nil && k.applied[kind].same(there, want) {
-		return nil
+	return err == nil && k.applied[kind].same(there, want), nil
+}
+
+// applyOne writes an object unless it stands.
+func (k *Keeper) applyOne(ctx context.Context, seen client.Reader, want client.Object) error {
+	if stands, err := k.stands(ctx, seen, want); err != nil || stands {
+		return err
 	}
+	kind := want.GetObjectKind().GroupVersionKind().Kind
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(want)
 	if err != nil {
 		return fmt.Errorf("convert %s %q: %w", kind, want.GetName(), err)

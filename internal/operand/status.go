@@ -19,6 +19,8 @@ type Status struct {
 	Obstacle string
 	// Trouble says, for people, why Pods of agents are not created; empty when they are.
 	Trouble string
+	// Unseen is true when it cannot be read which agents are left beside an Obstacle.
+	Unseen bool
 
 	agents map[string]Agent
 }
@@ -33,8 +35,10 @@ type Agent struct {
 	Reason, Message string
 }
 
-// Possible is true as long as nothing is known that rules agents out.
-func (s Status) Possible() bool { return s.Wanted && s.Obstacle == "" }
+// MayAct is true unless it is known that no agent does: one that was made before there was an Obstacle may still.
+func (s Status) MayAct() bool {
+	return s.Wanted && (s.Obstacle == "" || s.Unseen || len(s.agents) > 0)
+}
 
 // Agent returns that of a node, false when there is none.
 func (s Status) Agent(node string) (Agent, bool) {

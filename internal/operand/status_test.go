@@ -79,6 +79,31 @@ func TestWhatIsKnownOfAnAgent(t *testing.T) {
 	}
 }
 
+func TestWhetherAnAgentMayAct(t *testing.T) {
+	impossible := Status{Known: true, Wanted: true, Obstacle: "the namespace"}
+	unseen := impossible
+	unseen.Unseen = true
+	tests := []struct {
+		reason string
+		status Status
+		want   bool
+	}{
+		{"nobody has looked yet", Status{Wanted: true}, true},
+		{"nothing is in the way", Status{Known: true, Wanted: true}, true},
+		{"there can be none, and there is none", impossible, false},
+		{"there can be none, but one is left", impossible.With("n", Agent{}), true},
+		{"there can be none, and which are left cannot be read", unseen, true},
+		{"they are off", Status{Known: true}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.reason, func(t *testing.T) {
+			if got := tt.status.MayAct(); got != tt.want {
+				t.Errorf("%s: got %t", tt.reason, got)
+			}
+		})
+	}
+}
+
 func TestWhyAPodIsRefusedIsToldWithoutItsName(t *testing.T) {
 	const text = `Error creating: pods "memhog-operator-agent-x7k2p" is forbidden: violates PodSecurity "baseline:latest": hostPath volumes`
 	if got, want := unnamed(text), `Pods are forbidden: violates PodSecurity "baseline:latest": hostPath volumes`; got != want {

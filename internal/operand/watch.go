@@ -85,24 +85,20 @@ func (w *watch) handler() toolscache.ResourceEventHandler {
 	}
 }
 
-// next waits for a change, at most for the time that it is given; due is true when that is over. It never returns sooner than
-// after the pause.
-func (w *watch) next(ctx context.Context, most, pause time.Duration) (due bool, err error) {
-	over := time.NewTimer(most)
-	defer over.Stop()
+// next waits for a change, at most until something else is due, but never returns sooner than after the pause.
+func (w *watch) next(ctx context.Context, due time.Time, pause time.Duration) error {
 	select {
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return ctx.Err()
 	case <-time.After(pause):
 	}
 	select {
 	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-over.C:
-		return true, nil
+		return ctx.Err()
+	case <-time.After(time.Until(due)):
 	case <-w.woken:
-		return false, nil
 	}
+	return nil
 }
 
 // stripAgent keeps of an agent's Pod what is read of it.
