@@ -64,6 +64,8 @@ func variables() []admissionv1.Variable {
 	containers := func(of string) string {
 		return fmt.Sprintf("%[1]s.spec.containers + (has(%[1]s.spec.initContainers) ? %[1]s.spec.initContainers : [])", of)
 	}
+	// Without a type, so that it can be gone through by its fields: those, too, that there were not when this was written.
+	status := func(of string) string { return fmt.Sprintf("dyn(%s).?status.orValue({})", of) }
 	return []admissionv1.Variable{
 		{Name: "resize", Expression: "request.subResource == 'resize'"},
 		{Name: "node", Expression: claim(nodeClaim)},
@@ -74,6 +76,8 @@ func variables() []admissionv1.Variable {
 			v1.MonitorAnnotation)},
 		{Name: "before", Expression: containers("oldObject")},
 		{Name: "after", Expression: containers("object")},
+		{Name: "said", Expression: status("oldObject")},
+		{Name: "says", Expression: status("object")},
 	}
 }
 
@@ -111,12 +115,15 @@ func same(after, before string) string {
 	return fmt.Sprintf("%[1]s.?resizePolicy == %[2]s.?resizePolicy && %[1]s.?resources.?claims == %[2]s.?resources.?claims", after, before)
 }
 
-// statuses are the rules for the status, in which an agent tells how it is. Its Pod's address, which others may trust, and what
-// controllers select it by, are not its to tell.
+// statuses are the rules for the status, in which an agent tells how it is. Its Pod's address, which others may trust, what its
+// containers are, what controllers select it by, and what holds up its deletion are not its to tell.
 func statuses(namespace string) []admissionv1.Validation {
 	others := func(of string) string {
-		return fmt.Sprintf("%s.status.?conditions.orValue([]).filter(c, c.type != '%s')", of, v1.AgentKeepsGuarantee)
+		return fmt.Sprintf("variables.%s.?conditions.orValue([]).filter(c, c.type != '%s')", of, v1.AgentKeepsGuarantee)
 	}
+	// A list of the fields that there are now would let an agent write those that a newer API server knows.
+	fields := "variables.says.all(f, f == 'conditions' || f in variables.said && variables.says[f] == variables.said[f]) && " +
+		"variables.said.all(f, f == 'conditions' || f in variables.says)"
 	return []admissionv1.Validation{
 		refuse(
 			fmt.Sprintf("variables.resize || variables.pod != '' && object.metadata.name == variables.pod && "+
@@ -124,12 +131,15 @@ func statuses(namespace string) []admissionv1.Validation {
 			"'an agent may report on its own Pod only: its token is bound to ' + "+
 				"(variables.pod == '' ? 'no Pod' : 'Pod ' + variables.pod)"),
 		refuse(
-			"variables.resize || object.metadata.?labels == oldObject.metadata.?labels && "+
-				"object.metadata.?annotations == oldObject.metadata.?annotations && "+
-				"object.status.?podIPs == oldObject.status.?podIPs && object.status.?phase == oldObject.status.?phase && "+
-				others("object")+" == "+others("oldObject"),
+			"variables.resize || "+metadata("labels")+" && "+metadata("annotations")+" && "+metadata("finalizers")+" && "+
+				metadata("ownerReferences")+" && "+fields+" && "+others("says")+" == "+others("said"),
 			fmt.Sprintf("'an agent may report the condition %s, and nothing else'", v1.AgentKeepsGuarantee)),
 	}
+}
+
+// metadata is true when that is as it was.
+func metadata(field string) string {
+	return fmt.Sprintf("object.metadata.?%[1]s == oldObject.metadata.?%[1]s", field)
 }
 
 func refuse(unless, message string) admissionv1.Validation {

@@ -235,40 +235,17 @@ func try(ctx context.Context, c client.Client, pod *corev1.Pod, subresource stri
 
 func TestThePolicyConcernsNobodyElse(t *testing.T) {
 	home, shop := newNamespace(t), newNamespaceOfOthers(t)
+	node(t, "here")
 	node(t, "there")
-	pod := hog(t, shop, "there", "there", "true")
+	agent, pod := bearer(t, home, agentPod(t, home, "agent", "here")), hog(t, shop, "there", "there", "true")
 	create(t, Policy(home))
 	create(t, Binding())
+	lower := resized("containers", "memhog", memory("200Mi", "300Mi"))
+	inForce(t, func(ctx context.Context) error { return patch(ctx, agent, pod, "resize", lower) })
 	operator, err := client.New(as(home, "memhog-operator-controller-manager"), client.Options{})
 	must(t, err)
-	if err := patch(t.Context(), operator, pod, "resize", resized("containers", "memhog", memory("200Mi", "300Mi"))); err != nil {
+	if err := patch(t.Context(), operator, pod, "resize", lower); err != nil {
 		t.Errorf("the operator itself may lower, anywhere, but: %v", err)
-	}
-}
-
-func TestAPodsOwnSizeMayOnlyGrow(t *testing.T) {
-	home, shop := newNamespace(t), newNamespaceOfOthers(t)
-	node(t, "here")
-	agent := bearer(t, home, agentPod(t, home, "agent", "here"))
-	shared := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "shared", Namespace: shop, Annotations: map[string]string{v1.MonitorAnnotation: "true"}},
-		Spec: corev1.PodSpec{
-			NodeName: "here", Containers: []corev1.Container{{Name: "memhog", Image: "memhog:dev"}},
-			Resources: &corev1.ResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
-				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("384Mi")},
-			},
-		},
-	}
-	create(t, shared)
-	create(t, Policy(home))
-	create(t, Binding())
-	whole := func(request, limit string) map[string]any {
-		return map[string]any{"spec": map[string]any{"resources": memory(request, limit)}}
-	}
-	inForce(t, func(ctx context.Context) error { return patch(ctx, agent, shared, "resize", whole("256Mi", "300Mi")) })
-	if err := patch(t.Context(), agent, shared, "resize", whole("512Mi", "768Mi")); err != nil {
-		t.Errorf("a larger limit of a whole Pod is refused: %v", err)
 	}
 }
 
