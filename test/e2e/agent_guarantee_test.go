@@ -125,6 +125,8 @@ type randomGrowth struct {
 	ended  int
 	deaths []death
 	made   int
+	// away is since when the API server does not answer.
+	away time.Time
 }
 
 // randomSource is a source that can be had again: its seed is logged, and may be set.
@@ -143,8 +145,16 @@ func randomSource(t *testing.T) *rand.Rand {
 // nothing.
 func (r *randomGrowth) replaceEnded(ctx context.Context) {
 	var pods corev1.PodList
+	begin := time.Now()
 	if err := env.client.List(ctx, &pods, client.InNamespace(r.story.namespace)); err != nil {
+		if r.away.IsZero() {
+			r.away = begin
+		}
 		return
+	}
+	if !r.away.IsZero() {
+		r.story.t.Logf("the API server did not answer for %.1f s", time.Since(r.away).Seconds())
+		r.away = time.Time{}
 	}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
