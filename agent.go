@@ -119,7 +119,14 @@ func runAgent(o nodeAgentOptions) error {
 	if err := watchNode(ctx, mgr.GetCache(), a); err != nil {
 		return err
 	}
-	for _, r := range []manager.RunnableFunc{reporter.Start, a.Discover, a.Start, a.Watchdog} {
+	small := func(ctx context.Context) error {
+		if mgr.GetCache().WaitForCacheSync(ctx) {
+			// It is as good without.
+			_ = agent.ReleaseCode()
+		}
+		return nil
+	}
+	for _, r := range []manager.RunnableFunc{small, reporter.Start, a.Discover, a.Start, a.Watchdog} {
 		if err := mgr.Add(r); err != nil {
 			return fmt.Errorf("set up the agent: %w", err)
 		}

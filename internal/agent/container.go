@@ -66,6 +66,8 @@ type container struct {
 	retryAt time.Time
 	pause   time.Duration
 
+	// foreseen is true when its growth is: the threshold is too late for it.
+	foreseen bool
 	// held is why memory that is needed is not given; empty when nothing is needed.
 	held scaling.Reason
 	// due is when it is looked at next, and at its place in the queue; -1 when it is not in it.
@@ -209,14 +211,18 @@ func (c *container) actual() int64 {
 	return c.known.Size.Limit
 }
 
-// read takes a sample. Only what uses much of its limit is read in full: the rest has enough room whatever part of it are caches
-// of files.
+// read takes a sample. Only what may have reached the threshold is read in full, which takes ten times as long: the rest has not,
+// whatever part of it are caches of files. Where growth is foreseen it matters earlier.
 func (c *container) read(now time.Time) (scaling.Sample, error) {
 	used, err := c.group.Usage()
 	if err != nil {
 		return scaling.Sample{}, err
 	}
-	if used < c.known.Size.Limit/inDetail {
+	enough := float64(c.known.Size.Limit) * c.policy.Threshold
+	if c.foreseen {
+		enough /= inDetail
+	}
+	if float64(used) < enough {
 		return scaling.Sample{Bytes: used, Time: now}, nil
 	}
 	m, err := c.group.Memory()
@@ -236,7 +242,7 @@ func (c *container) measure(s scaling.Sample) {
 // as it does, if that is more.
 func (c *container) rate() int64 { return max(c.known.Rate, 2*c.speed) }
 
-// inDetail is the part of the limit, one of so many, from which on it matters what the memory is used for.
+// inDetail is the part of the threshold, one of so many, from which on it matters what the memory is used for.
 const inDetail = 4
 
 // allowed is true for a container that nobody and nothing keeps from being raised in place, as far as its Pod tells.

@@ -105,7 +105,8 @@ func (a *Agent) decide(ctx context.Context, c *container, sample scaling.Sample,
 	// threshold, and what fills quickly when it starts is not raised for that. Where it is not enough, growth is foreseen for as
 	// long as a resize takes.
 	policy.Horizon = o.Reaction
-	policy.Forecasts = policy.Forecasts && keeps(c.actual(), policy.Threshold, o.Rate, 0, a.latency.usual(now)) < o.Rate
+	c.foreseen = policy.Forecasts && keeps(c.actual(), policy.Threshold, o.Rate, 0, a.latency.usual(now)) < o.Rate
+	policy.Forecasts = c.foreseen
 	c.refused.Obstructs(&o.Way, now)
 	d := scaling.Decide(policy, o, now)
 	if d.Action == scaling.Raise {

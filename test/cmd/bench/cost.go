@@ -20,8 +20,8 @@ import (
 const (
 	// settle is how long an agent has to come to rest, and span over how long it is measured: both are the measurement, not
 	// something that is waited for.
-	settle = 20 * time.Second
-	span   = 60 * time.Second
+	settle = 15 * time.Second
+	span   = 40 * time.Second
 	// A calm container holds a quarter of its limit, in MiB.
 	calmLimit, calmUse = 256, 64
 )
