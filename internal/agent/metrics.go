@@ -26,7 +26,8 @@ var (
 
 	smallContainers = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "memhog_agent_small_containers",
-		Help: "Containers whose limits are too small for the guaranteed rate, however fast a usual resize is: the promise is not about them.",
+		Help: "Containers whose limits are too small for the guaranteed rate, though resizes take no more than is usual: of these " +
+			"nothing is promised.",
 	})
 
 	looksTotal = prometheus.NewCounter(prometheus.CounterOpts{
@@ -72,6 +73,6 @@ func init() {
 	for _, result := range []string{resultMade, resultRefused, resultChanged, resultFailed} {
 		resizesTotal.WithLabelValues(result)
 	}
-	metrics.Registry.MustRegister(watchedContainers, heldContainers, smallContainers, looksTotal, resizesTotal, reactionSeconds, actuationLatency, lookLateness,
-		guaranteedRate, guaranteedTarget)
+	metrics.Registry.MustRegister(watchedContainers, heldContainers, smallContainers, looksTotal, resizesTotal, reactionSeconds,
+		actuationLatency, lookLateness, guaranteedRate, guaranteedTarget)
 }

@@ -241,7 +241,8 @@ func TestTheGrowthBudgetOutlivesTheAgent(t *testing.T) {
 	p.ManagedFields = []metav1.ManagedFieldsEntry{{
 		Manager: workload.AgentFieldManager, Subresource: "resize", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
 		Time: &metav1.Time{Time: w.clock.Now()}, FieldsType: "FieldsV1",
-		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":{"f:resources":{"f:limits":{"f:memory":{}}}}}}}`),
+		FieldsV1: metav1.NewFieldsV1(
+			`{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":{"f:resources":{"f:limits":{"f:memory":{}}}}}}}`),
 	}}
 	w.agent.containers = map[slot]*container{}
 	w.restart()
