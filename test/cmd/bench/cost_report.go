@@ -80,7 +80,9 @@ func drawCosts(costs []cost, path string) error {
 		dots.GlyphStyle = draw.GlyphStyle{Color: shades[i%len(shades)], Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
 		p.Add(line, dots)
 		p.Legend.Add(fmt.Sprintf("%d MiB/s guaranteed", rate), line, dots)
-		p.Y.Max = max(p.Y.Max, 1.05*points[len(points)-1].Y)
+		for _, point := range points {
+			p.Y.Max = max(p.Y.Max, 1.5*point.Y) // room for the legend
+		}
 	}
 	return writePicture(p, width, height, path)
 }
