@@ -38,7 +38,7 @@ func TestWhatIsMeasuredOfAgentsIsWritten(t *testing.T) {
 	}
 	last := -1
 	for _, want := range []string{
-		"| the machine, without a limit | 1100 MiB/s | – | – | – | – | – |",
+		"| no limit at all | 1100 MiB/s | – | – | – | – | – |",
 		"| agent | 1100 MiB/s | never | 40 ms | 40 ms | 80 ms | 2 |",
 		"| kubelet, cAdvisor's stats | 5.2 MiB/s | 5.6 MiB/s | foreseen | foreseen | 12.5 s | 2 |",
 		"| 110 | 1024 MiB/s | 0.50 % of a core | 30.0 MiB |",
