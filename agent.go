@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/controllers"
 	"github.com/kubedemo/memhog-operator/internal/agent"
 	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/trim"
@@ -53,14 +54,8 @@ func parseNodeAgentOptions(flags *flag.FlagSet, args []string, getenv func(strin
 	flags.StringVar(&o.cgroupRoot, "cgroup-root", "/sys/fs/cgroup", "where the node's /sys/fs/cgroup is mounted")
 	flags.StringVar(&o.metricsAddr, "metrics-bind-address", ":8444", "address of the metrics, served over TLS; 0 turns them off")
 	o.log.BindFlags(flags)
-	if err := setFromEnv(flags, getenv); err != nil {
+	if err := parseFlags(flags, args, getenv); err != nil {
 		return o, err
-	}
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q: want flags only, with values as in --flag=value", flags.Arg(0))
 	}
 	o.namespaces = splitNamespaces(*namespace)
 	err := validateNamespaces(o.namespaces)
@@ -144,7 +139,7 @@ func newAgentManager(config *rest.Config, o nodeAgentOptions) (ctrl.Manager, err
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
-				&v1.AppMonitor{}: {Namespaces: configsOf(o.namespaces)},
+				&v1.AppMonitor{}: {Namespaces: controllers.CacheNamespaces(o.namespaces)},
 				&corev1.Pod{}: {
 					Field: fields.OneTermEqualSelector("spec.nodeName", o.node), Transform: trim.Pod,
 				},
@@ -159,17 +154,6 @@ func newAgentManager(config *rest.Config, o nodeAgentOptions) (ctrl.Manager, err
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
 	return mgr, nil
-}
-
-func configsOf(namespaces []string) map[string]cache.Config {
-	configs := map[string]cache.Config{}
-	for _, n := range namespaces {
-		configs[n] = cache.Config{}
-	}
-	if len(configs) == 0 {
-		return nil
-	}
-	return configs
 }
 
 // watchNode has the agent told of all that changes in its cache.

@@ -63,15 +63,8 @@ func parseOptions(flags *flag.FlagSet, args []string, getenv func(string) string
 	agents.bind(flags)
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several replicas act at a time")
 	o.log.BindFlags(flags)
-	if err := setFromEnv(flags, getenv); err != nil {
+	if err := parseFlags(flags, args, getenv); err != nil {
 		return o, err
-	}
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	if flags.NArg() > 0 {
-		// "--leader-elect false" turns it on, and leaves a word over.
-		return o, fmt.Errorf("unexpected argument %q: want flags only, with values as in --flag=value", flags.Arg(0))
 	}
 	o.namespaces = splitNamespaces(*namespace)
 	if err := o.validate(); err != nil {
@@ -124,6 +117,21 @@ func splitNamespaces(list string) []string {
 		}
 	}
 	return namespaces
+}
+
+// parseFlags reads a command line, and what it leaves open from the variables.
+func parseFlags(flags *flag.FlagSet, args []string, getenv func(string) string) error {
+	if err := setFromEnv(flags, getenv); err != nil {
+		return err
+	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		// "--leader-elect false" turns it on, and leaves a word over.
+		return fmt.Errorf("unexpected argument %q: want flags only, with values as in --flag=value", flags.Arg(0))
+	}
+	return nil
 }
 
 // setFromEnv gives flags the values of their variables, before the command line has its say.

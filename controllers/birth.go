@@ -99,7 +99,7 @@ func (r *AppMonitorReconciler) sizesAtBirth(m *v1.AppMonitor, o owner, room *roo
 
 // enlarges is true for an AppMonitor that lets Pods be larger than their templates say.
 func enlarges(m *v1.AppMonitor) bool {
-	return m.Spec.ModeOrDefault() != v1.ModeDryRun && m.Spec.StrategyOrDefault() != v1.StrategyRollout && !policies.Paused(m)
+	return policies.ResizesInPlace(m) && !policies.Paused(m)
 }
 
 // lowers is true where the API server lets Pods be made smaller.
@@ -132,13 +132,7 @@ func (r *AppMonitorReconciler) monitorOf(ctx context.Context, pod *corev1.Pod) (
 		return nil, fmt.Errorf("list AppMonitors of namespace %q: %w", pod.Namespace, err)
 	}
 	candidates, _ := policies.Candidates(monitors.Items)
-	name := policies.OwnerOf(pod, candidates)
-	for _, c := range candidates {
-		if c.Name == name {
-			return c.AppMonitor, nil
-		}
-	}
-	return nil, nil
+	return policies.MonitorOf(pod, candidates), nil
 }
 
 // atBirth is what can be given to a container of a Pod that does not exist yet.

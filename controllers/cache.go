@@ -24,7 +24,8 @@ const (
 // CacheOptions limits the cache to the namespaces, all when there are none, and to what is read of each object.
 func CacheOptions(namespaces []string) cache.Options {
 	o := cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultTransform:  cache.TransformStripManagedFields(),
+		DefaultNamespaces: CacheNamespaces(namespaces),
 		ByObject: map[client.Object]cache.ByObject{
 			&v1.AppMonitor{}:                         {Transform: trim.Monitor},
 			&corev1.Pod{}:                            {Transform: trim.Pod},
@@ -38,13 +39,19 @@ func CacheOptions(namespaces []string) cache.Options {
 	for _, kind := range workload.MetadataOnly() {
 		o.ByObject[kind] = cache.ByObject{Transform: trim.Metadata}
 	}
-	for _, n := range namespaces {
-		if o.DefaultNamespaces == nil {
-			o.DefaultNamespaces = map[string]cache.Config{}
-		}
-		o.DefaultNamespaces[n] = cache.Config{}
-	}
 	return o
+}
+
+// CacheNamespaces limits a cache to namespaces; nil, which is no limit, when there are none.
+func CacheNamespaces(namespaces []string) map[string]cache.Config {
+	var configs map[string]cache.Config
+	for _, n := range namespaces {
+		if configs == nil {
+			configs = map[string]cache.Config{}
+		}
+		configs[n] = cache.Config{}
+	}
+	return configs
 }
 
 // IndexPods adds the index that the reconciler lists Pods by.

@@ -61,10 +61,3 @@ func claims(ctx context.Context, reader client.Reader, monitor *v1.AppMonitor) (
 	}
 	return c, nil
 }
-
-// serves is true for a Pod that is ready.
-func serves(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
-}

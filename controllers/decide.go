@@ -104,7 +104,7 @@ func (d *decision) replica(now time.Time) scaling.Replica {
 		// Killed, and given more than it had then.
 		OOMKilled: inPlace && fresh && !killed.After(d.observed.OOMAnswered),
 		Unsettled: d.resizing.state == workload.ResizeInProgress ||
-			!serves(d.pod) && !d.resizedAt.IsZero() && now.Sub(d.resizedAt) < rolloutDeadline,
+			!workload.Ready(d.pod) && !d.resizedAt.IsZero() && now.Sub(d.resizedAt) < rolloutDeadline,
 		// What it has it has from its template, from the durable size, or from before.
 		Forgotten: !inPlace || !grown.At.After(forgotten),
 		Decision:  d.Decision,

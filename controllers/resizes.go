@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubedemo/memhog-operator/internal/policies"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
 	"github.com/kubedemo/memhog-operator/internal/workload"
 )
@@ -83,7 +84,7 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 	if z.asked != nil && z.asked.Target.Limit != workload.SizeOf(spec.Resources).Limit {
 		if z.asked.pod.Generation != 0 && pod.Generation <= z.asked.pod.Generation {
 			// The Pod is seen as it was before it was asked for.
-			return scaling.Resize{State: stateOf[z.state], Since: z.since, Actual: z.has}
+			return scaling.Resize{State: policies.ResizeStates[z.state], Since: z.since, Actual: z.has}
 		}
 		z.asked = nil // somebody else has given it another size since
 	}
@@ -102,7 +103,7 @@ func (z *resizing) follow(pod *corev1.Pod, spec corev1.Container, sample scaling
 		z.rescue.peak = max(z.rescue.peak, sample.Bytes)
 	}
 	if state != workload.ResizeSettled {
-		return scaling.Resize{State: stateOf[state], Since: z.since, Actual: z.has}
+		return scaling.Resize{State: policies.ResizeStates[state], Since: z.since, Actual: z.has}
 	}
 	return scaling.Resize{}
 }
@@ -140,14 +141,6 @@ func (z *resizing) waits(now time.Time) {
 	if z.state != workload.ResizeDeferred {
 		z.state, z.since = workload.ResizeDeferred, now
 	}
-}
-
-var stateOf = map[workload.ResizeState]scaling.ResizeState{
-	workload.ResizeSettled:    scaling.ResizeSettled,
-	workload.ResizeInProgress: scaling.ResizeInProgress,
-	workload.ResizeDeferred:   scaling.ResizeDeferred,
-	workload.ResizeInfeasible: scaling.ResizeInfeasible,
-	workload.ResizeFailing:    scaling.ResizeFailing,
 }
 
 // completed returns the decision that came true, once: the container has the size that was asked for.

@@ -49,7 +49,7 @@ func (o *observer) inPlace(c *container, spec corev1.Container) scaling.Way {
 	}
 	c.resizing.refused.Obstructs(&way, o.now)
 	switch {
-	case !can.Raise, c.pod.Spec.Resources != nil && !can.PodLevel:
+	case !can.Raises(c.pod):
 		way.Obstacle = scaling.ReasonInPlaceUnavailable
 	case c.Rolls && way.Obstacle == "" && c.resizing.unrecovered(c.observed.OOMKilledAt):
 		way.Obstacle = scaling.ReasonRecoveryFailed
@@ -86,10 +86,7 @@ func (o *observer) rollout(c *container) scaling.Way {
 	return way
 }
 
-// abilities are what can be done in place to a Pod. A static Pod is its node's own.
+// abilities are what can be done in place to a Pod.
 func (o *observer) abilities(pod *corev1.Pod) workload.Abilities {
-	if _, static := pod.Annotations[corev1.MirrorPodAnnotationKey]; static {
-		return workload.Abilities{}
-	}
-	return o.server.Abilities(o.kubelets[pod.Spec.NodeName])
+	return o.server.Abilities(o.kubelets[pod.Spec.NodeName]).Of(pod)
 }

@@ -69,7 +69,8 @@ type Agent struct {
 	// read is true once the cache was looked at.
 	read   bool
 	owners map[string][]policies.Candidate
-	around surroundings
+	// abilities are what can be done to Pods of the node.
+	abilities workload.Abilities
 
 	latency   latency
 	lateness  lateness

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -165,31 +166,20 @@ func (c *container) counted(of workload.ContainerNote) []time.Time {
 		own = own[1:]
 	}
 	c.raises = own
-	return append(append([]time.Time{}, of.Raises...), own...)
+	return slices.Concat(of.Raises, own)
 }
 
 // resizeOf is the resize that is not through, as decisions see it.
 func resizeOf(state workload.ResizeState, actual workload.Size, now time.Time) scaling.Resize {
-	r := scaling.Resize{Since: now, Actual: scaling.Memory(actual)}
-	switch state {
-	case workload.ResizeSettled:
+	if state == workload.ResizeSettled {
 		return scaling.Resize{}
-	case workload.ResizeInProgress:
-		r.State = scaling.ResizeInProgress
-	case workload.ResizeFailing:
-		r.State = scaling.ResizeFailing
-	case workload.ResizeDeferred:
-		r.State = scaling.ResizeDeferred
-	case workload.ResizeInfeasible:
-		r.State = scaling.ResizeInfeasible
 	}
-	return r
+	return scaling.Resize{State: policies.ResizeStates[state], Since: now, Actual: scaling.Memory(actual)}
 }
 
 // obstacle is why a container cannot be resized in place without a restart; empty when it can.
 func obstacle(pod *corev1.Pod, spec corev1.Container, can workload.Abilities) scaling.Reason {
-	_, static := pod.Annotations[corev1.MirrorPodAnnotationKey]
-	if static || !can.Raise || pod.Spec.Resources != nil && !can.PodLevel || workload.RestartsOnResize(spec) {
+	if !can.Of(pod).Raises(pod) || workload.RestartsOnResize(spec) {
 		return scaling.ReasonInPlaceUnavailable
 	}
 	return ""

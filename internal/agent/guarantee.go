@@ -110,7 +110,7 @@ func (a *Agent) assess(now time.Time) {
 	g.at = now
 	weakest, rate := a.weakest(now)
 	blind := a.blind(now)
-	if g.denied || !a.around.abilities.Raise || blind != nil {
+	if g.denied || !a.abilities.Raise || blind != nil {
 		rate = 0
 	}
 	actuationLatency.Set(a.latency.now(now).Seconds())
@@ -150,7 +150,7 @@ func (a *Agent) stands(rate int64, blind *container, now time.Time) Guarantee {
 	switch {
 	case a.guarantee.denied:
 		return broken(ReasonCannotResize, "the agent may not resize Pods")
-	case !a.around.abilities.Raise:
+	case !a.abilities.Raise:
 		return broken(ReasonCannotResize, "Pods of this node cannot be resized in place")
 	case !a.latency.failing.IsZero() && now.Sub(a.latency.failing) >= silent:
 		return broken(ReasonCannotResize, "the API server does not answer")

@@ -82,7 +82,7 @@ func (a *Agent) answered(got answer) {
 		a.Log.V(1).Info("resize refused", "pod", c.pod.Name, "container", c.container, "answer", got.err.Error())
 	case denied(got.err):
 		a.count(resultRefused, now)
-		a.denied(c, got.err, now)
+		a.deny(c, got.err, now)
 	case got.err != nil:
 		a.failed(c, got.err, now)
 	default:
@@ -99,8 +99,8 @@ func denied(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsUnauthorized(err)
 }
 
-// denied lets a container rest. A missing permission concerns all of them.
-func (a *Agent) denied(c *container, err error, now time.Time) {
+// deny lets a container rest. A missing permission concerns all of them.
+func (a *Agent) deny(c *container, err error, now time.Time) {
 	if unauthorized(err) {
 		if !a.guarantee.denied {
 			a.Log.Error(err, "the agent may not resize Pods")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,9 +32,7 @@ func (a *Agent) sync(ctx context.Context) error {
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		all[pod.UID] = true
-		known := a.podOf(pod.UID)
-		behind := known != nil && known.Generation > pod.Generation // the API server said itself what it made of the Pod
-		if !behind {
+		if a.takes[pod.UID].version != pod.ResourceVersion && !a.ahead(pod) {
 			a.take(pod)
 		}
 		if !policies.Annotated(pod) || !workload.Running(pod) {
@@ -46,7 +43,7 @@ func (a *Agent) sync(ctx context.Context) error {
 			continue
 		}
 		a.versions[pod.UID] = pod.ResourceVersion
-		if !behind {
+		if !a.ahead(pod) {
 			a.adopt(pod, now)
 		}
 	}
@@ -73,9 +70,9 @@ func (a *Agent) readRules(ctx context.Context) error {
 	for namespace, of := range byNamespace(monitors.Items) {
 		a.owners[namespace], _ = policies.Candidates(of)
 	}
-	a.around = surroundings{rate: a.Rate}
+	a.abilities = workload.Abilities{}
 	if server := a.server.Load(); server != nil {
-		a.around.abilities = server.Abilities(node.Status.NodeInfo.KubeletVersion)
+		a.abilities = server.Abilities(node.Status.NodeInfo.KubeletVersion)
 	}
 	return nil
 }
@@ -88,14 +85,14 @@ func byNamespace(monitors []v1.AppMonitor) map[string][]v1.AppMonitor {
 	return of
 }
 
-// podOf is the newest that is known of a Pod whose containers are watched.
-func (a *Agent) podOf(uid types.UID) *corev1.Pod {
+// ahead is true when more is known of a Pod than the cache has: the API server said itself what it made of it.
+func (a *Agent) ahead(pod *corev1.Pod) bool {
 	for s, c := range a.containers {
-		if s.pod == uid {
-			return c.pod
+		if s.pod == pod.UID {
+			return c.pod.Generation > pod.Generation
 		}
 	}
-	return nil
+	return false
 }
 
 // take notes what a Pod takes of the node.
@@ -108,9 +105,9 @@ func (a *Agent) take(pod *corev1.Pod) {
 // adopt takes over what a Pod says of its containers.
 func (a *Agent) adopt(pod *corev1.Pod, now time.Time) {
 	a.take(pod)
-	monitor := a.monitorOf(pod)
+	monitor := policies.MonitorOf(pod, a.owners[pod.Namespace])
 	kept := map[slot]bool{}
-	if monitor != nil && acts(monitor) {
+	if monitor != nil && policies.ResizesInPlace(monitor) {
 		for _, spec := range workload.Containers(&pod.Spec) {
 			s := slot{pod: pod.UID, container: spec.Name}
 			kept[s] = true
@@ -131,14 +128,12 @@ func (a *Agent) watch(s slot, pod *corev1.Pod, spec corev1.Container, monitor *v
 		c = &container{slot: s, at: -1}
 		a.containers[s] = c
 	}
-	around := a.around
-	around.now = now
-	if err := c.follow(pod, spec, monitor, around); err != nil {
+	if err := c.follow(pod, spec, monitor, surroundings{abilities: a.abilities, rate: a.Rate, now: now}); err != nil {
 		a.Log.Error(err, "a Pod cannot be understood")
 		a.drop(c)
 		return
 	}
-	if id := runs(pod, spec.Name); id != c.id {
+	if id := runningID(pod, spec.Name); id != c.id {
 		// Another process, which starts with an empty memory.
 		a.latency.lost(c, now)
 		c.lose()
@@ -156,24 +151,8 @@ func (a *Agent) drop(c *container) {
 	delete(a.containers, c.slot)
 }
 
-// monitorOf is the AppMonitor that owns a Pod; nil when none does.
-func (a *Agent) monitorOf(pod *corev1.Pod) *v1.AppMonitor {
-	candidates := a.owners[pod.Namespace]
-	name := policies.OwnerOf(pod, candidates)
-	i := slices.IndexFunc(candidates, func(c policies.Candidate) bool { return c.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return candidates[i].AppMonitor
-}
-
-// acts is true for an AppMonitor that lets Pods be resized in place.
-func acts(m *v1.AppMonitor) bool {
-	return m.Spec.ModeOrDefault() != v1.ModeDryRun && m.Spec.StrategyOrDefault() != v1.StrategyRollout
-}
-
-// runs is the runtime's ID of a container that runs; empty for one that does not, and for a whole Pod, which has none.
-func runs(pod *corev1.Pod, name string) string {
+// runningID is the runtime's ID of a container that runs; empty for one that does not, and for a whole Pod, which has none.
+func runningID(pod *corev1.Pod, name string) string {
 	if name == workload.WholePod {
 		return ""
 	}

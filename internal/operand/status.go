@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
+	"github.com/kubedemo/memhog-operator/internal/workload"
 )
 
 // Status is how the agents stand. It is never changed once it is published.
@@ -80,7 +81,7 @@ func rank(pod *corev1.Pod) int {
 	switch {
 	case pod.DeletionTimestamp != nil:
 		return 0
-	case !isReady(pod):
+	case !workload.Ready(pod):
 		return 1
 	default:
 		return 2
@@ -88,7 +89,7 @@ func rank(pod *corev1.Pod) int {
 }
 
 func agentOf(pod *corev1.Pod) Agent {
-	a := Agent{Ready: isReady(pod) && pod.DeletionTimestamp == nil}
+	a := Agent{Ready: workload.Ready(pod) && pod.DeletionTimestamp == nil}
 	if c := conditionOf(pod, v1.AgentKeepsGuarantee); c != nil {
 		a.Keeps, a.Reason, a.Message = c.Status, c.Reason, c.Message
 	}
@@ -106,11 +107,6 @@ func hindrance(pod *corev1.Pod) (reason, message string) {
 		}
 	}
 	return "", ""
-}
-
-func isReady(pod *corev1.Pod) bool {
-	c := conditionOf(pod, corev1.PodReady)
-	return c != nil && c.Status == corev1.ConditionTrue
 }
 
 func conditionOf(pod *corev1.Pod, of corev1.PodConditionType) *corev1.PodCondition {

@@ -13,3 +13,12 @@ var Answers = map[workload.Refusal]scaling.Reason{
 	workload.RefusedForGood:      scaling.ReasonResizeInfeasible,
 	workload.RefusedAltogether:   scaling.ReasonInPlaceUnavailable,
 }
+
+// ResizeStates are what kubelets say of resizes, as decisions see it.
+var ResizeStates = map[workload.ResizeState]scaling.ResizeState{
+	workload.ResizeSettled:    scaling.ResizeSettled,
+	workload.ResizeInProgress: scaling.ResizeInProgress,
+	workload.ResizeDeferred:   scaling.ResizeDeferred,
+	workload.ResizeInfeasible: scaling.ResizeInfeasible,
+	workload.ResizeFailing:    scaling.ResizeFailing,
+}

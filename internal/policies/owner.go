@@ -81,6 +81,21 @@ func OwnerOf(pod *corev1.Pod, oldestFirst []Candidate) string {
 	return oldest
 }
 
+// MonitorOf returns the AppMonitor that owns a Pod; nil when none does.
+func MonitorOf(pod *corev1.Pod, oldestFirst []Candidate) *v1.AppMonitor {
+	name := OwnerOf(pod, oldestFirst)
+	i := slices.IndexFunc(oldestFirst, func(c Candidate) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return oldestFirst[i].AppMonitor
+}
+
+// ResizesInPlace is true for an AppMonitor that lets Pods be resized in place.
+func ResizesInPlace(m *v1.AppMonitor) bool {
+	return m.Spec.ModeOrDefault() != v1.ModeDryRun && m.Spec.StrategyOrDefault() != v1.StrategyRollout
+}
+
 // ClaimedBy is true when the AppMonitor of the name would own the Pod if it were the only one.
 func ClaimedBy(pod *corev1.Pod, name string, candidates []Candidate) bool {
 	return slices.ContainsFunc(candidates, func(c Candidate) bool {

@@ -3,6 +3,7 @@ package workload
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/discovery"
@@ -39,6 +40,19 @@ type Abilities struct {
 	Raise, Lower bool
 	// Resize what the Pod as a whole is given.
 	PodLevel bool
+}
+
+// Of are those that are left for a Pod: none for a static one, which is its node's own.
+func (a Abilities) Of(pod *corev1.Pod) Abilities {
+	if _, static := pod.Annotations[corev1.MirrorPodAnnotationKey]; static {
+		return Abilities{}
+	}
+	return a
+}
+
+// Raises is true when the memory of a Pod's containers can be raised: also where the Pod as a whole has to be given more.
+func (a Abilities) Raises(pod *corev1.Pod) bool {
+	return a.Raise && (a.PodLevel || pod.Spec.Resources == nil)
 }
 
 // abilities by the minor version of Kubernetes from which on they can be counted on: for Pods on nodes of that version or a
