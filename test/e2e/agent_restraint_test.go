@@ -30,21 +30,7 @@ func TestAgentIsPausedWithinASecondByTheMonitor(t *testing.T) {
 	s := tellWithAgents(t)
 	begin := time.Now()
 	monitor := s.inPlace("sleeper")
-	hog := memhog(s).Holds(200).HoldsWhenSignalled(330).Deploy()
-	pod := hog.Stays()
-	s.theAgentHasLooked(50)
-
-	monitor.Annotate(v1.PausedAnnotation, "true")
-	s.after(within)
-	s.heats(pod.pod)
-	hog.Reaches(330)
-	s.theAgentHasLooked(200)
-	pod.AskedFor("256Mi/384Mi")
-	s.nothingWasResized(begin)
-
-	monitor.Annotate(v1.PausedAnnotation, "")
-	pod.BecomesSized("512Mi/768Mi")
-	s.NobodyDied()
+	s.aPauseHolds(begin, memhog(s).Holds(200).HoldsWhenSignalled(330).Deploy(), monitor.Annotate)
 }
 
 func TestAgentIsPausedWithinASecondByTheWorkload(t *testing.T) {
@@ -52,10 +38,17 @@ func TestAgentIsPausedWithinASecondByTheWorkload(t *testing.T) {
 	begin := time.Now()
 	s.inPlace("johnny-cache")
 	hog := memhog(s).Holds(200).HoldsWhenSignalled(330).Deploy()
+	s.aPauseHolds(begin, hog, hog.Annotate)
+}
+
+// aPauseHolds checks that an annotation keeps the agent from raising what grows within a second, until it is taken away, and that
+// nothing was resized since the beginning.
+func (s *story) aPauseHolds(begin time.Time, hog *deployment, annotate func(key, value string)) {
+	s.t.Helper()
 	pod := hog.Stays()
 	s.theAgentHasLooked(50)
 
-	hog.Annotate(v1.PausedAnnotation, "true")
+	annotate(v1.PausedAnnotation, "true")
 	s.after(within)
 	s.heats(pod.pod)
 	hog.Reaches(330)
@@ -63,7 +56,7 @@ func TestAgentIsPausedWithinASecondByTheWorkload(t *testing.T) {
 	pod.AskedFor("256Mi/384Mi")
 	s.nothingWasResized(begin)
 
-	hog.Annotate(v1.PausedAnnotation, "")
+	annotate(v1.PausedAnnotation, "")
 	pod.BecomesSized("512Mi/768Mi")
 	s.NobodyDied()
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"image/color"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -24,20 +21,9 @@ const (
 
 // reportCosts prints the result and, where there is a folder for it, writes it into the documentation.
 func reportCosts(costs []cost, folder string) error {
-	table := costTable(costs)
-	fmt.Print(table)
-	if folder == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(costs, "", "  ")
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		os.WriteFile(filepath.Join(folder, costData), append(text, '\n'), 0o644),
-		writePart(filepath.Join(folder, agentPage), "cost", table),
-		drawCosts(costs, filepath.Join(folder, costPicture)),
-	)
+	return publish(folder, costData, costs, "cost", costTable(costs), func() error {
+		return drawCosts(costs, filepath.Join(folder, costPicture))
+	})
 }
 
 func costTable(costs []cost) string {

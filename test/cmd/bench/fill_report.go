@@ -84,20 +84,9 @@ func readFills(folder string) ([]fill, error) {
 // reportFills prints the result and, where there is a folder for it, writes it into the documentation.
 func reportFills(rows []fill, folder string) error {
 	slices.SortFunc(rows, func(a, b fill) int { return place(a.Name) - place(b.Name) })
-	table := fillTable(rows)
-	fmt.Print(table)
-	if folder == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(rows, "", "  ")
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		os.WriteFile(filepath.Join(folder, fillData), append(text, '\n'), 0o644),
-		writePart(filepath.Join(folder, agentPage), "fill", table),
-		drawFills(rows, filepath.Join(folder, fillPicture)),
-	)
+	return publish(folder, fillData, rows, "fill", fillTable(rows), func() error {
+		return drawFills(rows, filepath.Join(folder, fillPicture))
+	})
 }
 
 // place is where a row stands: the machine first, and then the contenders in their order.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image/color"
@@ -49,6 +50,24 @@ func report(took []time.Duration, folder string) error {
 		return nil
 	}
 	return errors.Join(writePart(filepath.Join(folder, page), "measured", table), drawLatencies(took, filepath.Join(folder, picture)))
+}
+
+// publish prints a table of what was measured of agents and, where there is a folder for it, writes it there: as data, as a part of
+// the page about agents, and as a picture.
+func publish(folder, data string, measured any, part, table string, draw func() error) error {
+	fmt.Print(table)
+	if folder == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(measured, "", "  ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(folder, data), append(text, '\n'), 0o644),
+		writePart(filepath.Join(folder, agentPage), part, table),
+		draw(),
+	)
 }
 
 // writePart writes a part of a page, in place of what stands there.
