@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/discovery"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	v1 "github.com/kubedemo/memhog-operator/api/v1"
 	"github.com/kubedemo/memhog-operator/internal/scaling"
@@ -358,6 +359,48 @@ func TestWhatANodeHasLeftIsGivenAwayOnce(t *testing.T) {
 		w.wantPod(b, "256Mi/384Mi")
 		wantDecision(t, m, v1.ActionHold, "NodeFull")
 	})
+}
+
+func TestWhatIsFreedIsGivenWithinTheSameTick(t *testing.T) {
+	for _, tt := range []struct {
+		end   string
+		freed func(*world, *corev1.Pod)
+	}{
+		{"by a Pod that is gone", func(w *world, pod *corev1.Pod) {
+			must(t, live.Delete(t.Context(), pod, client.GracePeriodSeconds(0)))
+			pod.ResourceVersion = ""
+			settle(t, pod)
+			w.reconciler.whatIsFreedIsKnown().Delete(t.Context(), event.DeleteEvent{Object: pod}, nil)
+		}},
+		{"by a Pod that is over", func(w *world, pod *corev1.Pod) {
+			before := pod.DeepCopy()
+			pod.Status.Phase = corev1.PodSucceeded
+			must(t, live.Status().Update(t.Context(), pod))
+			settle(t, pod)
+			w.reconciler.whatIsFreedIsKnown().Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: pod}, nil)
+		}},
+	} {
+		t.Run(tt.end, func(t *testing.T) {
+			w := newInPlaceWorld(t)
+			w.tightNode()
+			w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) {
+				s.Strategy, s.Cooldown = v1.StrategyInPlace, &metav1.Duration{}
+			})
+			stranger := w.podOn("stranger", w.node, corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+				Containers: containersOf([]memory{{"x", "414Mi", "414Mi"}}),
+			}})
+			_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "256Mi"})
+			w.uses(pod, "memhog", 200)
+			w.reconcile("m")
+			w.wantPod(pod, "356Mi/356Mi") // 100Mi were left
+			w.actuate(pod)
+			w.clock.Step(time.Second)
+			tt.freed(w, stranger)
+			w.uses(pod, "memhog", 300)
+			w.reconcile("m")
+			w.wantPod(pod, "712Mi/712Mi")
+		})
+	}
 }
 
 func TestARaiseThatAnotherProcessMadeIsToldWithItsReason(t *testing.T) {

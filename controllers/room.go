@@ -211,7 +211,8 @@ type nodeRoom struct {
 	requested map[string]int64
 }
 
-// nodeRoom reads the nodes and what Pods take of them, at most once in a tick for all AppMonitors: a cluster has many.
+// nodeRoom reads the nodes and what Pods take of them, once in a tick for all AppMonitors, because a cluster has many; and
+// when something was freed.
 func (r *AppMonitorReconciler) nodeRoom(ctx context.Context) (nodeRoom, error) {
 	r.nodesMu.Lock()
 	defer r.nodesMu.Unlock()
@@ -248,4 +249,11 @@ func (r *AppMonitorReconciler) takeOfNode(name string, bytes int64) {
 	if r.nodes.requested != nil {
 		r.nodes.requested[name] += bytes
 	}
+}
+
+// forgetNodes has what nodes have left read anew by the next who asks.
+func (r *AppMonitorReconciler) forgetNodes() {
+	r.nodesMu.Lock()
+	defer r.nodesMu.Unlock()
+	r.nodes = nodeRoom{}
 }

@@ -47,6 +47,7 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 		Watches(&v1.AppMonitor{}, &oplibhandler.InstrumentedEnqueueRequestForObject[client.Object]{},
 			builder.WithPredicates(userMatters)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(unpaused, podMatters)).
+		Watches(&corev1.Pod{}, r.whatIsFreedIsKnown()).
 		WatchesRawSource(atEach(r, ticks)).
 		WatchesRawSource(atEach(r, r.AgentChanges))
 	for _, kind := range []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}} {
@@ -123,6 +124,31 @@ func oomKills(pod *corev1.Pod) time.Time {
 		}
 	}
 	return latest
+}
+
+// whatIsFreedIsKnown wakes for nobody. It has what nodes have left read anew when a Pod takes less of its node than before:
+// a raise that is cut by what was known a moment ago stays cut until the next threshold.
+func (r *AppMonitorReconciler) whatIsFreedIsKnown() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	taken := func(o client.Object) int64 {
+		pod, isPod := o.(*corev1.Pod)
+		if !isPod {
+			return 0
+		}
+		return workload.Requested(pod)
+	}
+	return handler.Funcs{
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, _ queue) {
+			if taken(e.ObjectNew) < taken(e.ObjectOld) {
+				r.forgetNodes()
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) {
+			if taken(e.Object) > 0 {
+				r.forgetNodes()
+			}
+		},
+	}
 }
 
 // monitorsOf returns the AppMonitors of an object's namespace: few, and any of them may own it.

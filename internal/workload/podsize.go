@@ -18,12 +18,19 @@ func Requests(pod *corev1.Pod) int64 {
 func RequestedOf(pods []corev1.Pod) map[string]int64 {
 	requested := map[string]int64{}
 	for i := range pods {
-		pod := &pods[i]
-		if pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			requested[pod.Spec.NodeName] += Requests(pod)
+		if bytes := Requested(&pods[i]); bytes > 0 {
+			requested[pods[i].Spec.NodeName] += bytes
 		}
 	}
 	return requested
+}
+
+// Requested is the memory that a Pod takes of its node, in bytes: nothing before it has one and when it is over.
+func Requested(pod *corev1.Pod) int64 {
+	if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return 0
+	}
+	return Requests(pod)
 }
 
 // podSize is what a Pod takes in all, as quotas count it.
