@@ -25,8 +25,11 @@ const (
 	goLimit     = "110MiB"
 
 	// rolledAtOnce bounds how many agents are replaced at a time. The controller looks after the nodes of those meanwhile:
-	// with a tenth, 1000 nodes are through after ten rounds of a few seconds, and nine in ten are never without.
+	// with a tenth, 1000 nodes are through after ten rounds, and nine in ten are never without.
 	rolledAtOnce = "10%"
+
+	// proven is for how many seconds a new agent must run before the next ones are replaced: one that cannot work ends sooner.
+	proven = 10
 )
 
 // DaemonSet is what runs the agents.
@@ -38,7 +41,8 @@ func DaemonSet(home Home, s Settings) *appsv1.DaemonSet {
 			Name: Name, Namespace: home.Namespace, Labels: labels(), OwnerReferences: []metav1.OwnerReference{home.Owner},
 		},
 		Spec: appsv1.DaemonSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: labels()},
+			Selector:        &metav1.LabelSelector{MatchLabels: labels()},
+			MinReadySeconds: proven,
 			UpdateStrategy: appsv1.DaemonSetUpdateStrategy{
 				Type:          appsv1.RollingUpdateDaemonSetStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDaemonSet{MaxUnavailable: &unavailable},
@@ -78,11 +82,14 @@ func podSpec(home Home, s Settings) corev1.PodSpec {
 	}
 }
 
-// affinity is for the nodes that the image is built for, as that of the operator's own Deployment.
+// affinity is for the nodes that the image is built for, as that of the operator's own Deployment, and that are machines: what
+// stands for another service has no control groups, and a Pod that never starts there would hold up all others when they are rolled.
 func affinity() *corev1.Affinity {
 	term := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
 		{Key: corev1.LabelArchStable, Operator: corev1.NodeSelectorOpIn, Values: []string{"amd64", "arm64"}},
 		{Key: corev1.LabelOSStable, Operator: corev1.NodeSelectorOpIn, Values: []string{"linux"}},
+		{Key: "type", Operator: corev1.NodeSelectorOpNotIn, Values: []string{"virtual-kubelet"}},
+		{Key: "eks.amazonaws.com/compute-type", Operator: corev1.NodeSelectorOpNotIn, Values: []string{"fargate"}},
 	}}
 	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
 		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{term}},

@@ -1,8 +1,11 @@
 package operand
 
 import (
+	"maps"
 	"strings"
 	"testing"
+
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -29,6 +32,9 @@ func TestAgentsAreRunAsTheOperatorIs(t *testing.T) {
 	}
 	if diff := cmp.Diff([]metav1.OwnerReference{home().Owner}, set.OwnerReferences); diff != "" {
 		t.Errorf("owners (-want +got):\n%s", diff)
+	}
+	if set.Spec.MinReadySeconds != 10 {
+		t.Errorf("the next agents are replaced after %d s, so that one that ends at once takes the place of all", set.Spec.MinReadySeconds)
 	}
 	if diff := cmp.Diff(labels(), set.Spec.Template.Labels); diff != "" {
 		t.Errorf("labels of the Pods (-want +got):\n%s", diff)
@@ -101,5 +107,28 @@ func TestAgentsFollowTheOperatorsSettings(t *testing.T) {
 	}
 	if diff := cmp.Diff(s.Tolerations, pod.Tolerations); diff != "" {
 		t.Errorf("tolerations (-want +got):\n%s", diff)
+	}
+}
+
+func TestAgentsAreForMachinesThatCanRunThem(t *testing.T) {
+	pod := &corev1.Pod{Spec: DaemonSet(home(), settings()).Spec.Template.Spec}
+	for _, tt := range []struct {
+		node string
+		more map[string]string
+		want bool
+	}{
+		{"a machine", nil, true},
+		{"one of a type", map[string]string{"type": "spot"}, true},
+		{"of another architecture", map[string]string{corev1.LabelArchStable: "s390x"}, false},
+		{"of another system", map[string]string{corev1.LabelOSStable: "windows"}, false},
+		{"what stands for another service", map[string]string{"type": "virtual-kubelet"}, false},
+		{"a Fargate node", map[string]string{"eks.amazonaws.com/compute-type": "fargate"}, false},
+	} {
+		labels := map[string]string{corev1.LabelArchStable: "amd64", corev1.LabelOSStable: "linux"}
+		maps.Copy(labels, tt.more)
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: labels}}
+		if is, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node); err != nil || is != tt.want {
+			t.Errorf("%s has an agent: %t (%v), want %t", tt.node, is, err, tt.want)
+		}
 	}
 }

@@ -64,7 +64,7 @@ func newOperator(t *testing.T) *operator {
 func (o *operator) clean() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for _, left := range []client.Object{Policy(o.namespace), Binding(), DaemonSet(Home{Namespace: o.namespace}, settings())} {
+	for _, left := range []client.Object{Policy(o.namespace), Binding(o.namespace), DaemonSet(Home{Namespace: o.namespace}, settings())} {
 		if err := client.IgnoreNotFound(live.Delete(ctx, left)); err != nil {
 			o.t.Errorf("delete %s: %v", left.GetName(), err)
 		}

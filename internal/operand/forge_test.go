@@ -76,7 +76,7 @@ func TestAnAgentForgesNothingOfItsOwnPod(t *testing.T) {
 	create(t, pod)
 	agent := bearer(t, home, pod)
 	create(t, Policy(home))
-	create(t, Binding())
+	create(t, Binding(home))
 	inForce(t, func(ctx context.Context) error { return patch(ctx, agent, pod, "status", told(corev1.PodReady)) })
 
 	now := metav1.Now()

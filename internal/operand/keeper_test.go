@@ -249,7 +249,7 @@ func TestWhatOthersMadeIsNotRemoved(t *testing.T) {
 	other.Labels, other.OwnerReferences = nil, nil
 	create(t, other)
 	create(t, Policy(o.namespace))
-	create(t, Binding())
+	create(t, Binding(o.namespace))
 	o.keeps(func(opts *Options) { opts.Settings.Mode = Off })
 	awaits(t, "what is the operator's is gone", func(ctx context.Context) error {
 		err := live.Get(ctx, client.ObjectKey{Name: Name}, &admissionv1.ValidatingAdmissionPolicy{})
@@ -261,6 +261,36 @@ func TestWhatOthersMadeIsNotRemoved(t *testing.T) {
 	if err := live.Get(t.Context(), client.ObjectKeyFromObject(other), other); err != nil {
 		t.Errorf("what is not the operator's should stay: %v", err)
 	}
+}
+
+func TestOfTwoOperatorsOneHasAgents(t *testing.T) {
+	first, second := newOperator(t), newOperator(t)
+	_, stop := first.keeps()
+	first.are()
+	late, stopSecond := second.keeps()
+	second.says(late, "the second says why it has none", func(s Status) bool { return s.Obstacle != "" })
+	mustContain(t, late.Status().Obstacle, "another operator", first.namespace, "--agent=off")
+	set := second.set()
+	if err := live.Get(t.Context(), client.ObjectKeyFromObject(set), set); !apierrors.IsNotFound(err) {
+		t.Errorf("its agents would be confined by nothing, but: %v", err)
+	}
+	policy := &admissionv1.ValidatingAdmissionPolicy{}
+	must(t, live.Get(t.Context(), client.ObjectKey{Name: Name}, policy))
+	if policy.Generation != 1 || policy.Labels[instanceLabel] != first.namespace {
+		t.Errorf("the policy was written %d times, and is of %q", policy.Generation, policy.Labels[instanceLabel])
+	}
+
+	// One that is to have none takes nothing from the other.
+	stopSecond()
+	second.keeps(func(o *Options) { o.Settings.Mode = Off })
+	first.are()
+
+	// Where the first is no more, the second has them.
+	stop()
+	first.keeps(func(o *Options) { o.Settings.Mode = Off })
+	first.areNot()
+	second.keeps()
+	second.are()
 }
 
 func TestOutsideOfAPodThereAreNoAgents(t *testing.T) {

@@ -40,9 +40,12 @@ func (k *Keeper) apply(ctx context.Context, seen client.Reader, home *Home) erro
 // confine puts the admission policy in force. One that has to be written goes to the owner of this moment: it may have been
 // collected because its last one is gone, and would be again.
 func (k *Keeper) confine(ctx context.Context, seen client.Reader, home *Home) error {
+	if err := k.othersConfined(ctx, seen, home.Namespace); err != nil {
+		return err
+	}
 	stands, err := k.stands(ctx, seen, Policy(home.Namespace, home.PolicyOwner...))
 	if err == nil && stands {
-		stands, err = k.stands(ctx, seen, Binding(home.PolicyOwner...))
+		stands, err = k.stands(ctx, seen, Binding(home.Namespace, home.PolicyOwner...))
 	}
 	if err != nil || stands {
 		return err
@@ -53,8 +56,27 @@ func (k *Keeper) confine(ctx context.Context, seen client.Reader, home *Home) er
 	if err := k.applyOne(ctx, seen, Policy(home.Namespace, home.PolicyOwner...)); err != nil {
 		return err
 	}
-	return k.applyOne(ctx, seen, Binding(home.PolicyOwner...))
+	return k.applyOne(ctx, seen, Binding(home.Namespace, home.PolicyOwner...))
 }
+
+// othersConfined is an obstacle where the policy is that of another operator. Two would take it from each other again and again, with the
+// agents of one of them confined by nothing.
+func (k *Keeper) othersConfined(ctx context.Context, seen client.Reader, namespace string) error {
+	there := Policy(namespace)
+	err := seen.Get(ctx, client.ObjectKeyFromObject(there), there)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read ValidatingAdmissionPolicy %q: %w", Name, err)
+	}
+	if other := instanceOf(there); err == nil && other != "" && other != namespace {
+		return &obstacle{remove: true, text: fmt.Sprintf("ValidatingAdmissionPolicy %s confines the agents of another operator, "+
+			"in namespace %q, and a cluster can have those of one: run one of the two with --agent=off, or delete the policy when "+
+			"that operator is gone", Name, other)}
+	}
+	return nil
+}
+
+// instanceOf is the namespace of the operator that has a cluster-wide object.
+func instanceOf(o client.Object) string { return o.GetLabels()[instanceLabel] }
 
 // stands is true for an object that is as it was last written. Whoever changes its spec raises its generation.
 func (k *Keeper) stands(ctx context.Context, seen client.Reader, want client.Object) (bool, error) {
@@ -112,7 +134,7 @@ func (k *Keeper) remove(ctx context.Context) error {
 	if err := k.agentsGone(ctx); err != nil {
 		return err
 	}
-	for _, o := range []client.Object{Binding(), Policy(k.Namespace)} {
+	for _, o := range []client.Object{Binding(k.Namespace), Policy(k.Namespace)} {
 		if err := k.delete(ctx, o); err != nil {
 			return err
 		}
@@ -138,14 +160,14 @@ func (k *Keeper) agentsGone(ctx context.Context) error {
 
 // delete removes an object, if it is there and the operator's.
 func (k *Keeper) delete(ctx context.Context, o client.Object) error {
-	kind := o.GetObjectKind().GroupVersionKind().Kind
+	kind, instance := o.GetObjectKind().GroupVersionKind().Kind, instanceOf(o)
 	err := k.client.Get(ctx, client.ObjectKeyFromObject(o), o)
 	switch {
 	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
 		return nil // who may not read it has not made it
 	case err != nil:
 		return fmt.Errorf("read %s %q: %w", kind, o.GetName(), err)
-	case o.GetLabels()[nameLabel] != operatorName:
+	case o.GetLabels()[nameLabel] != operatorName || instanceOf(o) != instance:
 		return nil
 	}
 	err = k.client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground))

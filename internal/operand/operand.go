@@ -22,6 +22,7 @@ const FieldManager = "memhog-operator-operand"
 const (
 	nameLabel      = "app.kubernetes.io/name"
 	componentLabel = "app.kubernetes.io/component"
+	instanceLabel  = "app.kubernetes.io/instance"
 	operatorName   = "memhog-operator"
 	agentComponent = "agent"
 )
@@ -69,6 +70,13 @@ type Home struct {
 // labels are those of the agents' objects and Pods.
 func labels() map[string]string {
 	return map[string]string{nameLabel: operatorName, componentLabel: agentComponent}
+}
+
+// labelsOf are those of the agents' cluster-wide objects, which tell the namespace of the operator that has them.
+func labelsOf(namespace string) map[string]string {
+	all := labels()
+	all[instanceLabel] = namespace
+	return all
 }
 
 // account is the user name of the agents' service account.

@@ -40,7 +40,7 @@ func TestAPodsOwnSizeMayOnlyGrow(t *testing.T) {
 	})
 	free := shared(t, shop, "free", nil)
 	create(t, Policy(home))
-	create(t, Binding())
+	create(t, Binding(home))
 	whole := func(resources map[string]any) map[string]any {
 		return map[string]any{"spec": map[string]any{"resources": resources}}
 	}

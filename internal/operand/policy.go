@@ -2,6 +2,7 @@ package operand
 
 import (
 	"fmt"
+	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,11 +19,12 @@ const (
 
 // Policy lets an agent do no more than its part, whatever RBAC allows, which knows no nodes: resize Pods of its own node, only
 // their memory, only upward, only where they opted in; and report on its own Pod. A token that is bound to no Pod may do nothing.
+// There is one policy in a cluster, for the agents of one operator.
 func Policy(namespace string, owners ...metav1.OwnerReference) *admissionv1.ValidatingAdmissionPolicy {
 	fail, equivalent := admissionv1.Fail, admissionv1.Equivalent
 	return &admissionv1.ValidatingAdmissionPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicy"},
-		ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: labels(), OwnerReferences: owners},
+		ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: labelsOf(namespace), OwnerReferences: owners},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: &fail,
 			MatchConstraints: &admissionv1.MatchResources{
@@ -46,10 +48,10 @@ func Policy(namespace string, owners ...metav1.OwnerReference) *admissionv1.Vali
 }
 
 // Binding puts the policy in force, for all namespaces.
-func Binding(owners ...metav1.OwnerReference) *admissionv1.ValidatingAdmissionPolicyBinding {
+func Binding(namespace string, owners ...metav1.OwnerReference) *admissionv1.ValidatingAdmissionPolicyBinding {
 	return &admissionv1.ValidatingAdmissionPolicyBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicyBinding"},
-		ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: labels(), OwnerReferences: owners},
+		ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: labelsOf(namespace), OwnerReferences: owners},
 		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName: Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
 		},
@@ -64,7 +66,6 @@ func variables() []admissionv1.Variable {
 	containers := func(of string) string {
 		return fmt.Sprintf("%[1]s.spec.containers + (has(%[1]s.spec.initContainers) ? %[1]s.spec.initContainers : [])", of)
 	}
-	// Without a type, so that it can be gone through by its fields: those, too, that there were not when this was written.
 	status := func(of string) string { return fmt.Sprintf("dyn(%s).?status.orValue({})", of) }
 	return []admissionv1.Variable{
 		{Name: "resize", Expression: "request.subResource == 'resize'"},
@@ -85,20 +86,22 @@ func variables() []admissionv1.Variable {
 func resizes() []admissionv1.Validation {
 	return []admissionv1.Validation{
 		refuse(
-			"!variables.resize || variables.node != '' && has(oldObject.spec.nodeName) && oldObject.spec.nodeName == variables.node",
+			"!variables.resize || variables.pod != '' && variables.node != '' && "+
+				"has(oldObject.spec.nodeName) && oldObject.spec.nodeName == variables.node",
 			"'an agent may resize Pods of its own node only: its token is bound to ' + "+
-				"(variables.node == '' ? 'no node' : 'node ' + variables.node)"),
+				"(variables.pod == '' ? 'no Pod' : variables.node == '' ? 'no node' : 'node ' + variables.node)"),
 		refuse(
 			"!variables.resize || !(variables.monitored in ['', 'false'])",
 			fmt.Sprintf("'an agent may resize only Pods that opted in by the annotation %s'", v1.MonitorAnnotation)),
 		refuse(
 			"!variables.resize || size(variables.before) == size(variables.after) && variables.after.all(a, "+
 				"variables.before.exists(b, b.name == a.name && "+
-				grow("a", "b", "limits")+" && "+grow("a", "b", "requests")+" && "+same("a", "b")+"))",
+				grow("a", "b", "limits")+" && "+grow("a", "b", "requests")+" && "+claims("a", "b")+" && "+same("a", "b", "resources")+"))",
 			"'an agent may raise the memory of containers, and change nothing else of them'"),
 		refuse(
 			"!variables.resize || "+grow("object.spec", "oldObject.spec", "limits")+" && "+
-				grow("object.spec", "oldObject.spec", "requests"),
+				grow("object.spec", "oldObject.spec", "requests")+" && "+claims("object.spec", "oldObject.spec")+" && "+
+				same("object.spec", "oldObject.spec", "resources", "containers", "initContainers"),
 			"'an agent may raise the memory of a Pod, and change nothing else of it'"),
 	}
 }
@@ -110,9 +113,17 @@ func grow(after, before, what string) string {
 		"(r == 'memory' ? quantity(%[1]s[r]).compareTo(quantity(%[2]s[r])) >= 0 : %[1]s[r] == %[2]s[r]))", list(after), list(before))
 }
 
-// same is true when what else can be changed by a resize is as it was.
-func same(after, before string) string {
-	return fmt.Sprintf("%[1]s.?resizePolicy == %[2]s.?resizePolicy && %[1]s.?resources.?claims == %[2]s.?resources.?claims", after, before)
+// claims is true when these are as they were.
+func claims(after, before string) string {
+	return fmt.Sprintf("%[1]s.?resources.?claims == %[2]s.?resources.?claims", after, before)
+}
+
+// same is true when all fields but some are as they were. They are gone through without a type, by those that there are: a list of them
+// would let an agent write what a newer API server knows besides.
+func same(after, before string, but ...string) string {
+	left := "f in ['" + strings.Join(but, "', '") + "']"
+	return fmt.Sprintf("dyn(%[1]s).all(f, %[3]s || f in dyn(%[2]s) && dyn(%[1]s)[f] == dyn(%[2]s)[f]) && "+
+		"dyn(%[2]s).all(f, %[3]s || f in dyn(%[1]s))", after, before, left)
 }
 
 // statuses are the rules for the status, in which an agent tells how it is. Its Pod's address, which others may trust, what its
@@ -121,9 +132,6 @@ func statuses(namespace string) []admissionv1.Validation {
 	others := func(of string) string {
 		return fmt.Sprintf("variables.%s.?conditions.orValue([]).filter(c, c.type != '%s')", of, v1.AgentKeepsGuarantee)
 	}
-	// A list of the fields that there are now would let an agent write those that a newer API server knows.
-	fields := "variables.says.all(f, f == 'conditions' || f in variables.said && variables.says[f] == variables.said[f]) && " +
-		"variables.said.all(f, f == 'conditions' || f in variables.says)"
 	return []admissionv1.Validation{
 		refuse(
 			fmt.Sprintf("variables.resize || variables.pod != '' && object.metadata.name == variables.pod && "+
@@ -132,7 +140,7 @@ func statuses(namespace string) []admissionv1.Validation {
 				"(variables.pod == '' ? 'no Pod' : 'Pod ' + variables.pod)"),
 		refuse(
 			"variables.resize || "+metadata("labels")+" && "+metadata("annotations")+" && "+metadata("finalizers")+" && "+
-				metadata("ownerReferences")+" && "+fields+" && "+others("says")+" == "+others("said"),
+				metadata("ownerReferences")+" && "+same("variables.says", "variables.said", "conditions")+" && "+others("says")+" == "+others("said"),
 			fmt.Sprintf("'an agent may report the condition %s, and nothing else'", v1.AgentKeepsGuarantee)),
 	}
 }

@@ -49,6 +49,9 @@ func hog(t *testing.T, namespace, name, node, annotation string) *corev1.Pod {
 				{Name: "memhog", Image: "memhog:dev", Resources: size},
 				{Name: "free", Image: "memhog:dev"},
 			},
+			Volumes: []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
+				Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("64Mi")),
+			}}}},
 		},
 	}
 	if annotation != "" {
@@ -61,10 +64,16 @@ func hog(t *testing.T, namespace, name, node, annotation string) *corev1.Pod {
 // bearer is a client with a token of the agents' account, bound to a Pod; to nothing when there is none.
 func bearer(t *testing.T, namespace string, pod *corev1.Pod) client.Client {
 	t.Helper()
-	request := &authenticationv1.TokenRequest{}
-	if pod != nil {
-		request.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}
+	if pod == nil {
+		return bearerOf(t, namespace, nil)
 	}
+	return bearerOf(t, namespace, &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID})
+}
+
+// bearerOf is a client with a token of the agents' account, bound to any object.
+func bearerOf(t *testing.T, namespace string, to *authenticationv1.BoundObjectReference) client.Client {
+	t.Helper()
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{BoundObjectRef: to}}
 	owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: Name, Namespace: namespace}}
 	must(t, live.SubResource("token").Create(t.Context(), owner, request))
 	anonymous := rest.AnonymousClientConfig(config)
@@ -75,15 +84,17 @@ func bearer(t *testing.T, namespace string, pod *corev1.Pod) client.Client {
 }
 
 // node has room for all.
-func node(t *testing.T, name string) {
+func node(t *testing.T, name string) *corev1.Node {
 	t.Helper()
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	create(t, n)
 	n.Status.Allocatable = corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("256Gi"),
 	}
-	n.Status.Capacity, n.Status.DeclaredFeatures = n.Status.Allocatable, []string{"InPlacePodLevelResourcesVerticalScaling"}
+	n.Status.Capacity = n.Status.Allocatable
+	n.Status.DeclaredFeatures = []string{"InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingMemoryBackedVolumes"}
 	must(t, live.Status().Update(t.Context(), n))
+	return n
 }
 
 // inForce waits until the policy refuses what it should.
@@ -106,6 +117,13 @@ func memory(request, limit string) map[string]any {
 	return map[string]any{"requests": map[string]any{"memory": request}, "limits": map[string]any{"memory": limit}}
 }
 
+// scratch is a patch of the size of a volume in memory.
+func scratch(size string) map[string]any {
+	return map[string]any{"spec": map[string]any{"volumes": []any{map[string]any{
+		"name": "scratch", "emptyDir": map[string]any{"sizeLimit": size},
+	}}}}
+}
+
 func told(condition corev1.PodConditionType) map[string]any {
 	return map[string]any{"status": map[string]any{"conditions": []any{
 		map[string]any{"type": condition, "status": "True", "reason": "KeepsGuarantee", "message": "it does"},
@@ -124,15 +142,16 @@ func patch(ctx context.Context, c client.Client, pod *corev1.Pod, subresource st
 
 func TestAStolenTokenIsOfNoUseElsewhere(t *testing.T) {
 	home, shop := newNamespace(t), newNamespaceOfOthers(t)
-	node(t, "here")
+	machine := node(t, "here")
 	node(t, "there")
 	mine, other := agentPod(t, home, "agent-here", "here"), agentPod(t, home, "agent-there", "there")
 	agent, stray := bearer(t, home, mine), bearer(t, home, nil)
+	ofNode := bearerOf(t, home, &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Node", Name: machine.Name, UID: machine.UID})
 	here, there := hog(t, shop, "here", "here", "true"), hog(t, shop, "there", "there", "true")
 	named := hog(t, shop, "named", "here", "johnny-cache")
 	stranger, no := hog(t, shop, "stranger", "here", ""), hog(t, shop, "no", "here", "false")
 	create(t, Policy(home))
-	create(t, Binding())
+	create(t, Binding(home))
 	raise := resized("containers", "memhog", memory("512Mi", "768Mi"))
 	inForce(t, func(ctx context.Context) error { return patch(ctx, agent, there, "resize", raise) })
 
@@ -151,7 +170,8 @@ func TestAStolenTokenIsOfNoUseElsewhere(t *testing.T) {
 		{"the limit alone grows", agent, here, "resize", resized("containers", "memhog", memory("256Mi", "385Mi")), ""},
 		{"the same in other units", agent, here, "resize", resized("containers", "memhog", memory("268435456", "393216Ki")), ""},
 		{"a Pod of another node", agent, there, "resize", raise, "its token is bound to node here"},
-		{"a token that is bound to no Pod", stray, here, "resize", raise, "its token is bound to no node"},
+		{"a token that is bound to no Pod", stray, here, "resize", raise, "its token is bound to no Pod"},
+		{"a token that is bound to the node itself", ofNode, here, "resize", raise, "its token is bound to no Pod"},
 		{"a Pod that did not opt in", agent, stranger, "resize", raise, "opted in by the annotation"},
 		{"a Pod that said no", agent, no, "resize", raise, "opted in by the annotation"},
 		{
@@ -187,6 +207,14 @@ func TestAStolenTokenIsOfNoUseElsewhere(t *testing.T) {
 			"a first request for memory", agent, here, "resize",
 			resized("containers", "free", map[string]any{"requests": map[string]any{"memory": "1Gi"}}),
 			"raise the memory of containers, and change nothing else",
+		},
+		{
+			"a smaller volume in memory", agent, here, "resize", scratch("32Mi"),
+			"raise the memory of a Pod, and change nothing else",
+		},
+		{
+			"a larger volume in memory", agent, here, "resize", scratch("1Gi"),
+			"raise the memory of a Pod, and change nothing else",
 		},
 		{"it reports on its own Pod", agent, mine, "status", told(v1.AgentKeepsGuarantee), ""},
 		{"on another agent's Pod", agent, other, "status", told(v1.AgentKeepsGuarantee), "its token is bound to Pod agent-here"},
@@ -239,7 +267,7 @@ func TestThePolicyConcernsNobodyElse(t *testing.T) {
 	node(t, "there")
 	agent, pod := bearer(t, home, agentPod(t, home, "agent", "here")), hog(t, shop, "there", "there", "true")
 	create(t, Policy(home))
-	create(t, Binding())
+	create(t, Binding(home))
 	lower := resized("containers", "memhog", memory("200Mi", "300Mi"))
 	inForce(t, func(ctx context.Context) error { return patch(ctx, agent, pod, "resize", lower) })
 	operator, err := client.New(as(home, "memhog-operator-controller-manager"), client.Options{})
