@@ -57,7 +57,8 @@ type Agent struct {
 	// newRules is true when what holds for all Pods has changed, and server is what the API server can.
 	newRules atomic.Bool
 	server   atomic.Pointer[workload.Server]
-	// beat is when the loop last went round, in nanoseconds since 1970.
+	// beat is when the loop last went round, in nanoseconds since the agent was born: whoever sets the node's clock changes nothing.
+	born time.Time
 	beat atomic.Int64
 
 	queue      queue
@@ -95,7 +96,7 @@ type takes struct {
 // New returns an agent that has not started.
 func New(o Options) *Agent {
 	return &Agent{
-		Options: o, changed: make(chan struct{}, 1), answers: make(chan answer, parallel),
+		Options: o, born: o.Clock.Now(), changed: make(chan struct{}, 1), answers: make(chan answer, parallel),
 		containers: map[slot]*container{}, versions: map[types.UID]string{}, takes: map[types.UID]takes{},
 	}
 }
@@ -124,7 +125,7 @@ func (a *Agent) Start(ctx context.Context) error {
 	defer a.close()
 	a.RulesChanged()
 	for {
-		a.beat.Store(a.Clock.Now().UnixNano())
+		a.beat.Store(int64(a.Clock.Since(a.born)))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -159,8 +160,8 @@ func (a *Agent) Watchdog(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C():
-			last := a.beat.Load()
-			if age := a.Clock.Now().Sub(time.Unix(0, last)); last > 0 && age > stuckAfter {
+			last := time.Duration(a.beat.Load())
+			if age := a.Clock.Since(a.born) - last; last > 0 && age > stuckAfter {
 				return fmt.Errorf("the agent has not looked at anything for %s", age.Round(time.Second))
 			}
 		}

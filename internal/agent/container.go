@@ -50,10 +50,9 @@ type container struct {
 	last    scaling.Sample
 	speed   int64
 	refused scaling.Refused
-	// given is the largest size that the agent gave it, and before what that was until the latest; raises are the times at which it
-	// did, of what goes beyond all that the workload was given before.
-	given, before scaling.Memory
-	raises        []time.Time
+	gifts
+	// undone are the gifts as they were before the latest.
+	undone gifts
 	// raisedAt is when it was last raised by the agent; zero when it never was.
 	raisedAt time.Time
 
@@ -71,9 +70,17 @@ type container struct {
 	foreseen bool
 	// held is why memory that is needed is not given; empty when nothing is needed.
 	held scaling.Reason
+	// denied is true from a denial until a resize is made, or not needed any more.
+	denied bool
 	// due is when it is looked at next, and at its place in the queue; -1 when it is not in it.
 	due time.Time
 	at  int
+}
+
+// gifts are what the agent gave a container: the largest size, and when it did what goes beyond all that the workload was given before.
+type gifts struct {
+	given  scaling.Memory
+	raises []time.Time
 }
 
 // surroundings are what all containers of the node have in common.
@@ -91,21 +98,19 @@ func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMoni
 	}
 	note := workload.NoteOf(pod)
 	of := note.Containers[spec.Name]
-	if c.pod == nil && resizer == workload.AgentResized {
-		// An earlier process of the agent did, and nobody may have noted that yet.
-		c.given, c.raises = scaling.Memory(workload.SizeOf(spec.Resources)), []time.Time{at}
-		c.before = c.given
-	}
-	c.pod, c.policy = pod, policies.Of(m, spec.Name, longest+margin)
-	c.policy.LowerAfter = 0
+	size := scaling.Memory(workload.SizeOf(spec.Resources))
 	was := c.known.Resize
 	state, actual := workload.ResizeOf(pod, spec)
+	c.inherit(resizer, size, at, state, of.Peak.Limit)
+	c.pod, c.policy = pod, policies.Of(m, spec.Name, longest+margin)
+	c.policy.LowerAfter = 0
+	c.policy.Budget.Final = true // the operator notes no raises of what has levelled off: it has seen the whole of it
 	c.known = scaling.Observation{
 		Way: scaling.Way{
 			// Nothing is ever taken back from here.
 			Means: scaling.InPlace, RaisesOnly: true, Obstacle: obstacle(pod, spec, s.abilities),
 		},
-		Size:       scaling.Memory(workload.SizeOf(spec.Resources)),
+		Size:       size,
 		Paused:     policies.Paused(m) || policies.Paused(pod) || note.Paused,
 		Overridden: of.Overridden,
 		Peak:       scaling.Memory(of.Peak),
@@ -147,13 +152,33 @@ func (c *container) refuse(was scaling.ResizeState, now time.Time) {
 	}
 }
 
-// unspend takes back from the growth budget what came to nothing.
-func (c *container) unspend() {
-	if n := len(c.raises); n > 0 && c.given != c.before {
-		c.raises = c.raises[:n-1]
+// inherit takes over what the agent's own memory lacks: a raise of an earlier process, or one whose answer was lost, and what the operator
+// has lowered since.
+func (c *container) inherit(by workload.Resizer, size scaling.Memory, at time.Time, state workload.ResizeState, peak int64) {
+	switch {
+	case c.asking || c.target > 0:
+		// What becomes of that is not known yet.
+	case by == workload.AgentResized && size.Limit > c.given.Limit &&
+		state != workload.ResizeDeferred && state != workload.ResizeInfeasible:
+		c.gave(size, at, peak)
+	case by == workload.OperatorResized && size.Limit < c.given.Limit:
+		c.given = size
 	}
-	c.given = c.before
 }
+
+// gave notes a raise. It counts where it goes beyond all that the workload was given before.
+func (c *container) gave(size scaling.Memory, at time.Time, peak int64) {
+	c.undone = c.gifts
+	if size.Limit > max(c.given.Limit, peak) {
+		c.raises = append(slices.Clone(c.raises), at)
+	}
+	if size.Limit > c.given.Limit {
+		c.given = size
+	}
+}
+
+// unspend takes back the latest raise, which came to nothing.
+func (c *container) unspend() { c.gifts = c.undone }
 
 // counted are the raises that the growth budget is spent on: those that the operator knows of, and the agent's own since.
 func (c *container) counted(of workload.ContainerNote) []time.Time {

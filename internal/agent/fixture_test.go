@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -79,8 +80,12 @@ type world struct {
 	kernel kernel
 	agent  *Agent
 	told   []Guarantee
+	// resizers are what Pods tell of who resized them: the API server that is played keeps no account of that.
+	resizers map[types.UID][]metav1.ManagedFieldsEntry
 	// refusal is what the API server answers to the next resizes; nil when it makes them.
 	refusal error
+	// lost is true while its answers are, and not the resizes.
+	lost bool
 	// asked is how many resizes it was asked for.
 	asked int
 }
@@ -90,9 +95,9 @@ func newWorld(t *testing.T) *world {
 	scheme := runtime.NewScheme()
 	must(t, clientgoscheme.AddToScheme(scheme))
 	must(t, v1.AddToScheme(scheme))
-	w := &world{t: t, kernel: kernel{}, clock: clocktesting.NewFakeClock(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC))}
+	w := &world{t: t, kernel: kernel{}, resizers: map[types.UID][]metav1.ManagedFieldsEntry{}, clock: clocktesting.NewFakeClock(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC))}
 	w.client = fake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().
-		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: w.resize}).Build()
+		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: w.resize, List: w.list}).Build()
 	must(t, w.client.Create(t.Context(), &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: node},
 		Status: corev1.NodeStatus{
@@ -114,6 +119,17 @@ func (w *world) restart() {
 		Report: func(g Guarantee) { w.told = append(w.told, g) },
 	})
 	w.agent.discover(w.t.Context())
+}
+
+// list plays the cache.
+func (w *world) list(ctx context.Context, from client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+	err := from.List(ctx, list, options...)
+	if pods, ok := list.(*corev1.PodList); ok {
+		for i := range pods.Items {
+			pods.Items[i].ManagedFields = w.resizers[pods.Items[i].UID]
+		}
+	}
+	return err
 }
 
 // resize plays the API server.
@@ -149,8 +165,12 @@ func (w *world) resize(ctx context.Context, _ client.Client, sub string, o clien
 	}
 	pod.Generation++
 	pod.ManagedFields = []metav1.ManagedFieldsEntry{}
+	w.resizers[pod.UID] = w.resizedBy(workload.AgentFieldManager)
 	if err := w.client.Update(ctx, pod); err != nil {
 		return err
+	}
+	if w.lost {
+		return errors.New("connection reset by peer")
 	}
 	*o.(*corev1.Pod) = *pod //nolint:forcetypeassert // only Pods are resized
 	return nil
@@ -193,6 +213,19 @@ func (w *world) pod(name string, used int64, change ...func(*corev1.Pod)) (*core
 	g := &fakeGroup{used: used * mebibyte, limit: 384 * mebibyte}
 	w.kernel["containerd://"+name] = g
 	return pod, g
+}
+
+// stranger creates a Pod of the node that nobody watches, and that requests so much.
+func (w *world) stranger(request string) *corev1.Pod {
+	w.t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "stranger", UID: "stranger"},
+		Spec: corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{Name: "x", Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(request)},
+		}}}},
+	}
+	must(w.t, w.client.Create(w.t.Context(), pod))
+	return pod
 }
 
 // crowd has so many calm containers that the others are looked at for their deadlines alone.
@@ -238,6 +271,40 @@ func (w *world) later(d time.Duration) {
 		w.clock.Step(shortest)
 		w.turn()
 	}
+}
+
+// resizedBy is what a Pod tells of who resized its container, at this moment.
+func (w *world) resizedBy(manager string) []metav1.ManagedFieldsEntry {
+	return []metav1.ManagedFieldsEntry{{
+		Manager: manager, Subresource: "resize", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
+		Time: &metav1.Time{Time: w.clock.Now()}, FieldsType: "FieldsV1",
+		FieldsV1: metav1.NewFieldsV1(
+			`{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":{"f:resources":{"f:limits":{"f:memory":{}}}}}}}`),
+	}}
+}
+
+// resizes lets somebody else give the container a size, and the kubelet do it.
+func (w *world) resizes(pod *corev1.Pod, manager, request, limit string) {
+	w.t.Helper()
+	p := w.fresh(pod)
+	p.Generation++
+	p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse(request)
+	p.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse(limit)
+	w.resizers[p.UID] = w.resizedBy(manager)
+	must(w.t, w.client.Update(w.t.Context(), p))
+	p.Status.Conditions = nil
+	must(w.t, w.client.Status().Update(w.t.Context(), p))
+	w.actuate(p)
+}
+
+// defers lets the kubelet say that it has no room for what the Pod asks for.
+func (w *world) defers(pod *corev1.Pod) {
+	w.t.Helper()
+	p := w.fresh(pod)
+	p.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: corev1.PodReasonDeferred, ObservedGeneration: p.Generation,
+	}}
+	must(w.t, w.client.Status().Update(w.t.Context(), p))
 }
 
 // actuate plays the kubelet.

@@ -81,6 +81,7 @@ func (a *Agent) arrived(c *container, now time.Time) {
 			a.Log.V(1).Info("resized", "pod", c.pod.Name, "container", c.container, "limit", c.limit, "took", took.String())
 		}
 		c.target = 0
+		c.refused.Given()
 		return
 	}
 	if takenBack := c.known.Size.Limit < c.target; takenBack || c.hopeless() {
@@ -100,23 +101,25 @@ func (a *Agent) actuation(now time.Time) time.Duration {
 func (a *Agent) decide(ctx context.Context, c *container, sample scaling.Sample, now time.Time) {
 	o, policy := c.known, c.policy
 	o.Sample, o.History = sample, &c.history
-	o.Reaction = min(longest, a.latency.usual(now)+a.lateness.now(now)+margin+shortest)
+	reaction := min(longest, a.latency.usual(now)+a.lateness.now(now)+margin+shortest)
 	// Looks are as close as they have to be, and what lies above the threshold is enough for a resize: so most is left to the
 	// threshold, and what fills quickly when it starts is not raised for that. Where it is not enough, growth is foreseen for as
 	// long as a resize takes.
-	policy.Horizon = o.Reaction
+	policy.Horizon = reaction
 	c.foreseen = policy.Forecasts && keeps(c.actual(), policy.Threshold, o.Rate, 0, a.latency.usual(now)) < o.Rate
 	policy.Forecasts = c.foreseen
 	c.refused.Obstructs(&o.Way, now)
 	d := scaling.Decide(policy, o, now)
-	if d.Action == scaling.Raise {
+	if d.Action == scaling.Raise || d.Reason == scaling.ReasonNodeFull {
 		o.Bounds = a.bounds(ctx, c)
 		if c.refused.FoundRoom(o.Bounds.Node.Request) {
 			o.Refused, o.RefusedFor = scaling.Memory{}, ""
 		}
 		d = scaling.Decide(policy, o, now)
 	}
-	c.held = ""
+	if c.denied = c.denied && d.Action == scaling.Raise; !c.denied {
+		c.held = ""
+	}
 	if d.Action != scaling.Raise && c.target == 0 {
 		a.latency.drop(c) // somebody else has given it enough
 	}

@@ -25,6 +25,9 @@ const (
 	firstDenial = time.Second
 	lastDenial  = 2 * time.Minute
 
+	// lastOutage is the longest pause while a webhook does not answer, which may be back at any moment.
+	lastOutage = 10 * time.Second
+
 	// patience is how long the API server may take for one answer.
 	patience = 5 * time.Second
 )
@@ -82,7 +85,10 @@ func (a *Agent) answered(got answer) {
 		a.Log.V(1).Info("resize refused", "pod", c.pod.Name, "container", c.container, "answer", got.err.Error())
 	case denied(got.err):
 		a.count(resultRefused, now)
-		a.deny(c, got.err, now)
+		a.deny(c, got.err, now, lastDenial)
+	case webhookAway(got.err):
+		a.count(resultRefused, now)
+		a.deny(c, got.err, now, lastOutage)
 	case got.err != nil:
 		a.failed(c, got.err, now)
 	default:
@@ -99,8 +105,14 @@ func denied(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsUnauthorized(err)
 }
 
-// deny lets a container rest. A missing permission concerns all of them.
-func (a *Agent) deny(c *container, err error, now time.Time) {
+// webhookAway is true when it was a webhook that gave no answer, without which the API server resizes nothing. It may be one of some Pods
+// only, so it says nothing of others.
+func webhookAway(err error) bool {
+	return apierrors.IsInternalError(err) && strings.Contains(err.Error(), "failed calling webhook")
+}
+
+// deny lets a container rest, for so long at most. A missing permission concerns all of them.
+func (a *Agent) deny(c *container, err error, now time.Time, longest time.Duration) {
 	if unauthorized(err) {
 		if !a.guarantee.denied {
 			a.Log.Error(err, "the agent may not resize Pods")
@@ -110,11 +122,11 @@ func (a *Agent) deny(c *container, err error, now time.Time) {
 		return
 	}
 	a.latency.drop(c)
-	if c.held != heldDenied {
+	if !c.denied {
 		a.Log.Error(err, "resizing was denied", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container)
 	}
-	c.held = heldDenied
-	c.rest(now, firstDenial, lastDenial)
+	c.held, c.denied = heldDenied, true
+	c.rest(now, firstDenial, longest)
 }
 
 // rest lets a container wait before the API server is asked again; twice as long as the last time, within bounds.
@@ -141,6 +153,9 @@ func (a *Agent) failed(c *container, err error, now time.Time) {
 	}
 	a.latency.unanswered(now)
 	c.rest(now, firstRetry, lastRetry)
+	// The answer may have been lost, and not the resize.
+	delete(a.versions, c.slot.pod)
+	a.Changed()
 }
 
 // count notes an answer of the API server.
@@ -154,15 +169,12 @@ func (a *Agent) count(result string, now time.Time) {
 func (a *Agent) made(c *container, got answer, now time.Time) {
 	a.count(resultMade, now)
 	c.pause, c.retryAt = 0, time.Time{}
-	c.refused.Given()
+	c.held, c.denied = "", false
 	target := got.raise.decision.Target
 	a.Log.Info("raised", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container,
 		"from", got.raise.from.Limit, "to", target.Limit, "used", got.raise.sample.Bytes, "reason", got.raise.decision.Reason)
 	c.raisedAt = now
-	c.before = c.given
-	if target.Limit > max(c.given.Limit, c.known.Peak.Limit) {
-		c.given, c.raises = target, append(c.raises, now)
-	}
+	c.gave(target, now, c.known.Peak.Limit)
 	if c.target = target.Limit; c.group == nil {
 		c.target = 0
 	}

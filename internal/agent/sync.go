@@ -32,9 +32,7 @@ func (a *Agent) sync(ctx context.Context) error {
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		all[pod.UID] = true
-		if a.takes[pod.UID].version != pod.ResourceVersion && !a.ahead(pod) {
-			a.take(pod)
-		}
+		a.take(pod)
 		if !policies.Annotated(pod) || !workload.Running(pod) {
 			continue
 		}
@@ -97,8 +95,8 @@ func (a *Agent) ahead(pod *corev1.Pod) bool {
 
 // take notes what a Pod takes of the node.
 func (a *Agent) take(pod *corev1.Pod) {
-	if a.takes[pod.UID].version != pod.ResourceVersion {
-		a.takes[pod.UID] = takes{version: pod.ResourceVersion, bytes: workload.RequestedOf([]corev1.Pod{*pod})[a.Node]}
+	if a.takes[pod.UID].version != pod.ResourceVersion && !a.ahead(pod) {
+		a.takes[pod.UID] = takes{version: pod.ResourceVersion, bytes: workload.Requested(pod)}
 	}
 }
 

@@ -3,8 +3,11 @@ package agent
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr/funcr"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -80,23 +83,12 @@ func TestWhatANodeHasNoRoomForIsHalvedWhenItWasTakenBack(t *testing.T) {
 	w.monitor()
 	pod, _ := w.pod("memhog", 300)
 	w.turn()
-	p := w.fresh(pod)
-	p.Status.Conditions = []corev1.PodCondition{{
-		Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: corev1.PodReasonDeferred, ObservedGeneration: p.Generation,
-	}}
-	must(t, w.client.Status().Update(t.Context(), p))
+	w.defers(pod)
 	w.later(time.Second)
 	if c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]; len(c.raises) > 0 || c.target > 0 {
 		t.Errorf("%d raises are counted of what came to nothing, and %d bytes awaited", len(c.raises), c.target)
 	}
-	// The operator withdraws it.
-	p = w.fresh(pod)
-	p.Generation++
-	p.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("384Mi")
-	p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("256Mi")
-	must(t, w.client.Update(t.Context(), p))
-	p.Status.Conditions = nil
-	must(t, w.client.Status().Update(t.Context(), p))
+	w.resizes(pod, workload.FieldManager, "256Mi", "384Mi") // the operator withdraws it
 	w.later(time.Second)
 	w.wants(pod, "384Mi/576Mi")
 }
@@ -238,12 +230,7 @@ func TestTheGrowthBudgetOutlivesTheAgent(t *testing.T) {
 	w.turn()
 	w.actuate(pod)
 	p := w.fresh(pod)
-	p.ManagedFields = []metav1.ManagedFieldsEntry{{
-		Manager: workload.AgentFieldManager, Subresource: "resize", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
-		Time: &metav1.Time{Time: w.clock.Now()}, FieldsType: "FieldsV1",
-		FieldsV1: metav1.NewFieldsV1(
-			`{"f:spec":{"f:containers":{"k:{\"name\":\"memhog\"}":{"f:resources":{"f:limits":{"f:memory":{}}}}}}}`),
-	}}
+	p.ManagedFields = w.resizedBy(workload.AgentFieldManager)
 	w.agent.containers = map[slot]*container{}
 	w.restart()
 	must(t, w.agent.readRules(t.Context()))
@@ -291,4 +278,140 @@ func TestWhatIsGoneIsForgotten(t *testing.T) {
 		t.Errorf("%d containers, %d versions, %d requests and %d in the queue are left",
 			len(a.containers), len(a.versions), len(a.takes), len(a.queue))
 	}
+}
+
+func TestALeakBesideCachesIsHeldToItsBudget(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, memory := w.pod("memhog", 287, func(p *corev1.Pod) {
+		p.Annotations[v1.WorkloadAnnotation] = `{"containers":{"memhog":{"raises":["2026-06-01T11:00:00Z","2026-06-01T11:10:00Z",` +
+			`"2026-06-01T11:20:00Z"],"peak":{"request":"256Mi","limit":"384Mi"}}}}`
+	})
+	minutes := func(n int) {
+		for range n {
+			w.clock.Step(time.Minute)
+			w.turn()
+		}
+	}
+	minutes(2) // below the threshold it does not matter what it is used for
+	memory.used, memory.cache = 380*mebibyte, 250*mebibyte
+	minutes(4 * 60)
+	memory.cache = 90 * mebibyte
+	minutes(1)
+	w.wants(pod, "256Mi/384Mi")
+}
+
+func TestANodeThatHasNoRoomIsAskedLessAndLess(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, _ := w.pod("memhog", 300)
+	var late int
+	for second := range 30 * 60 {
+		w.clock.Step(time.Second)
+		w.turn()
+		if w.fresh(pod).Spec.Containers[0].Resources.Limits.Memory().Value() > 384*mebibyte {
+			w.defers(pod)
+			w.turn()
+			w.resizes(pod, workload.FieldManager, "256Mi", "384Mi")
+			w.turn()
+		}
+		if second == 15*60 {
+			late = w.asked
+		}
+	}
+	if late = w.asked - late; late > 12 {
+		t.Errorf("it was asked %d times in a quarter of an hour, the second", late)
+	}
+}
+
+func TestRoomThatBecomesFreeIsSeenWhereTheKubeletHadNone(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	other := w.stranger("15616Mi") // 512Mi are left, of which the kubelet keeps some for what the API server does not show
+	pod, _ := w.pod("memhog", 300)
+	for w.turn(); w.fresh(pod).Spec.Containers[0].Resources.Limits.Memory().Value() > 384*mebibyte; w.later(time.Second) {
+		w.defers(pod)
+		w.turn()
+		w.resizes(pod, workload.FieldManager, "256Mi", "384Mi")
+	}
+	w.later(time.Second)
+	w.wants(pod, "256Mi/384Mi")
+	must(t, w.client.Delete(t.Context(), other))
+	w.later(time.Second)
+	w.wants(pod, "512Mi/768Mi")
+}
+
+func TestALoweringIsFollowed(t *testing.T) {
+	w := newWorld(t)
+	w.monitor(func(m *v1.AppMonitor) { m.Spec.Cooldown = &metav1.Duration{} })
+	pod, memory := w.pod("memhog", 300)
+	w.turn()
+	w.actuate(pod)
+	w.later(time.Second)
+	memory.used = 50 * mebibyte
+	w.resizes(pod, workload.FieldManager, "128Mi", "192Mi") // the operator lowers what is idle
+	w.later(time.Second)
+	w.resizes(pod, "kubectl", "170Mi", "256Mi")
+	w.later(time.Second)
+	memory.used = 200 * mebibyte
+	w.later(time.Second)
+	w.wants(pod, "340Mi/512Mi") // nobody has put back what the agent gave
+	c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]
+	if n := len(c.raises); n != 2 {
+		t.Errorf("%d raises are counted, want both", n)
+	}
+}
+
+func TestARaiseWhoseAnswerIsLostIsTheAgentsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, _ := w.pod("memhog", 300)
+	w.lost = true
+	w.turn()
+	w.wants(pod, "512Mi/768Mi")
+	w.lost = false
+	w.actuate(pod)
+	w.later(time.Second)
+	c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]
+	if n := len(c.raises); n != 1 {
+		t.Errorf("%d raises are counted, want one", n)
+	}
+	w.resizes(pod, "argocd", "256Mi", "384Mi")
+	w.later(time.Second)
+	w.wants(pod, "256Mi/384Mi") // somebody has put it back, and is not fought
+}
+
+func TestADenialIsLoggedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	var logged int
+	w.agent.Log = funcr.New(func(_, text string) {
+		if strings.Contains(text, "denied") {
+			logged++
+		}
+	}, funcr.Options{})
+	pod, _ := w.pod("memhog", 300)
+	w.refusal = forbidden(`admission webhook "no.example.com" denied the request`)
+	w.later(30 * time.Second)
+	if logged != 1 || w.asked < 3 {
+		t.Errorf("logged %d times, asked %d times", logged, w.asked)
+	}
+	w.refusal = nil
+	w.later(lastDenial)
+	w.wants(pod, "512Mi/768Mi")
+}
+
+func TestAWebhookThatIsAwayConcernsOnePod(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, _ := w.pod("memhog", 300)
+	w.refusal = apierrors.NewInternalError(errors.New(`failed calling webhook "sizes.example.com": connection refused`))
+	w.later(10 * time.Second)
+	w.says(ReasonKeepsGuarantee)
+	if n := len(w.agent.latency.waiting); n > 0 {
+		t.Errorf("%d resizes are waited for", n)
+	}
+	w.refusal = nil
+	w.later(lastOutage)
+	w.wants(pod, "512Mi/768Mi")
 }

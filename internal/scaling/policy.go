@@ -36,6 +36,8 @@ type Budget struct {
 	Raises int
 	// Window that they are counted in.
 	Window time.Duration
+	// Final is true where raises are only those that count: whether use has levelled off was looked at before.
+	Final bool
 }
 
 // levelPart is the part of the window, one of so many, for which use must not have grown to count as levelled off.
@@ -58,7 +60,7 @@ func (p Policy) reached(used, limit int64) bool {
 // spent is true when no raise is left: as many as are allowed have once lain within a window, and use has not levelled
 // off.
 func (b Budget) spent(o Observation, now time.Time) bool {
-	if b.Raises <= 0 || o.History.Levelled(now, b.LevelAfter()) {
+	if b.Raises <= 0 || !b.Final && o.History.Levelled(now, b.LevelAfter()) {
 		return false
 	}
 	for first, last := 0, b.Raises-1; last < len(o.Raises); first, last = first+1, last+1 {
