@@ -109,6 +109,7 @@ func runAgent(o nodeAgentOptions) error {
 		Server: &workload.Discoverer{Discovery: server, Clock: clock.RealClock{}},
 		Log:    ctrl.Log.WithName("agent"), Report: reporter.Tell,
 	})
+	agent.RegisterMetrics()
 	ctx := ctrl.SetupSignalHandler()
 	reporter.Begin(ctx)
 	if err := watchNode(ctx, mgr.GetCache(), a); err != nil {

@@ -92,6 +92,7 @@ func run(o options) error {
 		Agents:       agents.Status,
 		AgentChanges: agents.Changes(),
 	}
+	controllers.RegisterMetrics()
 	ctx := ctrl.SetupSignalHandler()
 	if err := reconciler.SetupWithManager(ctx, mgr, sampler.Ticks()); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)

@@ -82,7 +82,8 @@ var (
 	}, []string{labelSource})
 )
 
-func init() {
+// RegisterMetrics has the process serve the operator's metrics. It may be called once.
+func RegisterMetrics() {
 	metrics.Registry.MustRegister(decisionsTotal, changesTotal, changeFailuresTotal, watchedPods, heldContainers, sampleAge,
 		resizeSeconds, sourceReadsTotal, sourceReadSeconds, sourceLastSuccess, sourceFailingNodes)
 }

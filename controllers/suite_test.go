@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 func runWithAPIServer(m *testing.M) (code int, err error) {
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1.AddToScheme(scheme))
+	RegisterMetrics()
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,

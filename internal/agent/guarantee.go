@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kubedemo/memhog-operator/internal/scaling"
 )
 
 // Reasons of the condition that an agent reports on its own Pod.
@@ -52,6 +54,8 @@ type guarantee struct {
 	denied bool
 	// worst is the rate that was kept at any moment of late.
 	worst lowest
+	// held are how many containers are held, by reason, as was counted last.
+	held map[scaling.Reason]int
 }
 
 // lowest is the lowest of what was measured of late. Whoever looks now and then does not miss it.
@@ -60,8 +64,8 @@ type lowest struct {
 	since           time.Time
 }
 
-// lowestSpan is for how long the lowest is remembered, at least.
-const lowestSpan = 10 * time.Second
+// lowestSpan is for how long the lowest is remembered, at least: as long as Prometheus waits by default from one scrape to the next.
+const lowestSpan = time.Minute
 
 func (l *lowest) add(value int64, now time.Time) {
 	switch age := now.Sub(l.since); {
@@ -131,14 +135,23 @@ func (a *Agent) assess(now time.Time) {
 	}
 }
 
-// countHeld counts what nothing is promised of.
+// countHeld counts what nothing is promised of. At no moment does a scrape see less.
 func (a *Agent) countHeld() {
-	heldContainers.Reset()
+	held := map[scaling.Reason]int{}
 	for _, c := range a.containers {
 		if c.held != "" {
-			heldContainers.WithLabelValues(string(c.held)).Inc()
+			held[c.held]++
 		}
 	}
+	for reason := range a.guarantee.held {
+		if held[reason] == 0 {
+			heldContainers.DeleteLabelValues(string(reason))
+		}
+	}
+	for reason, containers := range held {
+		heldContainers.WithLabelValues(string(reason)).Set(float64(containers))
+	}
+	a.guarantee.held = held
 }
 
 // stands is how the guarantee stands: what cannot be done at all first, then what is too slow. It names no Pod, because AppMonitors of

@@ -9,7 +9,7 @@ const (
 	// usualLatency is what a resize is taken to take at least until enough were seen: the API server's answer and the kubelet's work,
 	// which were seen to take 27 to 75 ms on an idle machine, and some more on a busy one.
 	usualLatency = 150 * time.Millisecond
-	enough       = 20
+	fewest       = 20
 
 	// measured is how many resizes are remembered, and for how long: a slow hour must not count for ever where little happens.
 	measured     = 64
@@ -40,8 +40,8 @@ type underWay struct {
 }
 
 type took struct {
-	at  time.Time
-	how time.Duration
+	at       time.Time
+	duration time.Duration
 }
 
 // begin notes a resize that was decided upon.
@@ -76,7 +76,7 @@ func (l *latency) end(c *container, now time.Time) (time.Duration, bool) {
 	if len(l.took) == measured {
 		l.took = slices.Delete(l.took, 0, 1)
 	}
-	l.took = append(l.took, took{at: now, how: now.Sub(begun)})
+	l.took = append(l.took, took{at: now, duration: now.Sub(begun)})
 	return now.Sub(begun), true
 }
 
@@ -112,7 +112,7 @@ func (l *latency) usual(now time.Time) time.Duration {
 	n := 0
 	for _, t := range l.took {
 		if now.Sub(t.at) < measuredFade {
-			of[n] = t.how
+			of[n] = t.duration
 			n++
 		}
 	}
@@ -121,7 +121,7 @@ func (l *latency) usual(now time.Time) time.Duration {
 	}
 	slices.Sort(of[:n])
 	took := of[int(high*float64(n-1)+0.5)]
-	if n < enough {
+	if n < fewest {
 		return max(usualLatency, took)
 	}
 	return took

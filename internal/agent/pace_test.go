@@ -74,15 +74,15 @@ func TestTheLowestIsRememberedForAWhile(t *testing.T) {
 	if got := l.now(); got != 100 {
 		t.Errorf("%d, want 100", got)
 	}
-	l.add(200, at.Add(11*time.Second))
+	l.add(200, at.Add(lowestSpan+time.Second))
 	if got := l.now(); got != 100 {
 		t.Errorf("%d a moment later, want 100", got)
 	}
-	l.add(256, at.Add(21*time.Second))
+	l.add(256, at.Add(2*lowestSpan+2*time.Second))
 	if got := l.now(); got != 200 {
 		t.Errorf("%d, want what came after it", got)
 	}
-	l.add(256, at.Add(60*time.Second))
+	l.add(256, at.Add(5*lowestSpan))
 	if got := l.now(); got != 256 {
 		t.Errorf("%d long after, want 256", got)
 	}
