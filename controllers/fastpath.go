@@ -20,7 +20,7 @@ import (
 const agentGrace = 30 * time.Second
 
 // instead ends what is told of nodes that no agent looks after.
-const instead = "; the kubelets are asked instead"
+const instead = "; the operator's own source of memory use is read instead"
 
 // keepsUp is true for a node on which an agent keeps the guarantee. What the controller knows of containers there is too old
 // beside what the agent knows to foresee anything by.
@@ -40,13 +40,9 @@ func (r *AppMonitorReconciler) fastPath(monitor *v1.AppMonitor, o observation, p
 	agents := r.Agents()
 	c := unused(monitor, agents)
 	if c == nil && len(o.owned) > 0 {
-		nodes := map[string]bool{}
-		for i := range o.owned {
-			nodes[o.owned[i].Spec.NodeName] = true
-		}
-		c = onNodes(slices.Sorted(maps.Keys(nodes)), agents)
+		c = r.onNodesOf(monitor, o, agents, page)
 	}
-	if !agents.Known || c == nil || r.holds(monitor, c, page) {
+	if !agents.Known || c == nil {
 		return nil
 	}
 	c.Type, c.Status = v1.ConditionFastPath, metav1.ConditionFalse
@@ -56,20 +52,45 @@ func (r *AppMonitorReconciler) fastPath(monitor *v1.AppMonitor, o observation, p
 	return c
 }
 
-// holds is true while it is too early to say that an agent is away, or does not keep up.
-func (r *AppMonitorReconciler) holds(monitor *v1.AppMonitor, c *metav1.Condition, page *page) bool {
-	if c.Reason != v1.ReasonAgentMissing && c.Reason != v1.ReasonGuaranteeNotKept {
-		page.agentsLost = time.Time{}
-		return false
+// onNodesOf says how the agents are on the nodes of an AppMonitor's Pods; nil where the last word stands, because it is too early to
+// say of some that they are away, or do not keep up.
+func (r *AppMonitorReconciler) onNodesOf(monitor *v1.AppMonitor, o observation, agents operand.Status, page *page) *metav1.Condition {
+	nodes := map[string]bool{}
+	for i := range o.owned {
+		nodes[o.owned[i].Spec.NodeName] = true
 	}
-	if !meta.IsStatusConditionTrue(monitor.Status.Conditions, v1.ConditionFastPath) {
-		return false
+	told := page.agents.told(slices.Sorted(maps.Keys(nodes)), agents, r.Clock.Now(),
+		meta.FindStatusCondition(monitor.Status.Conditions, v1.ConditionFastPath) != nil)
+	c := onNodes(told, agents)
+	if len(told) < len(nodes) && c.Reason == v1.ReasonGuaranteeKept {
+		return nil
 	}
-	now := r.Clock.Now()
-	if page.agentsLost.IsZero() {
-		page.agentsLost = now
+	return c
+}
+
+// lostAgents are since when the agents of nodes have been missing, or not keeping up, by the nodes' names.
+type lostAgents map[string]time.Time
+
+// told returns the nodes of which there is something to say: not yet those whose agents were lost a moment ago, unless nothing was ever
+// said.
+func (l *lostAgents) told(nodes []string, agents operand.Status, now time.Time, saidBefore bool) []string {
+	lost := lostAgents{}
+	var told []string
+	for _, node := range nodes {
+		if agent, _ := agents.Agent(node); agent.KeepsGuarantee() {
+			told = append(told, node)
+			continue
+		}
+		since, was := (*l)[node]
+		if !was && saidBefore {
+			since = now
+		}
+		if lost[node] = since; now.Sub(since) >= agentGrace {
+			told = append(told, node)
+		}
 	}
-	return now.Sub(page.agentsLost) < agentGrace
+	*l = lost
+	return told
 }
 
 // unused says why no agent looks after any Pod of the AppMonitor; nil when they do, where they are.

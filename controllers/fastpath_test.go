@@ -42,7 +42,7 @@ func TestTheFastPathIsTold(t *testing.T) {
 		},
 		{
 			"there is none", nil, wanted.With("other", keeping), metav1.ConditionFalse, v1.ReasonAgentMissing,
-			[]string{"on node-1", "the kubelets are asked instead"},
+			[]string{"on node-1", "own source of memory use is read instead"},
 		},
 		{
 			"there is one that does not start", nil, wanted.With("node-1", broken), metav1.ConditionFalse, v1.ReasonAgentMissing,
@@ -53,11 +53,11 @@ func TestTheFastPathIsTold(t *testing.T) {
 		},
 		{
 			"there can be none", nil, unavailable, metav1.ConditionFalse, v1.ReasonAgentsUnavailable,
-			[]string{"the namespace forbids it", "the kubelets are asked instead"},
+			[]string{"the namespace forbids it", "own source of memory use is read instead"},
 		},
 		{
 			"there are to be none", nil, operand.Status{Known: true}, metav1.ConditionFalse, v1.ReasonAgentsOff,
-			[]string{"--agent=off", "the kubelets are asked instead"},
+			[]string{"--agent=off", "own source of memory use is read instead"},
 		},
 		{"nothing is changed", dryRun, wanted.With("node-1", keeping), metav1.ConditionFalse, v1.ReasonAgentsNotUsed, []string{"DryRun"}},
 		{
@@ -137,6 +137,51 @@ func TestAnAgentThatIsReplacedIsNotMissed(t *testing.T) {
 	}
 	agents = wanted.With("node-1", keeping)
 	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionTrue, v1.ReasonGuaranteeKept)
+}
+
+func TestARollOfAgentsIsNotTold(t *testing.T) {
+	w := newWorld(t)
+	nodes := []string{"node-1", "node-2", "node-3", "node-4", "node-5", "node-6"}
+	away := ""
+	w.reconciler.Agents = func() operand.Status {
+		agents := wanted
+		for _, node := range nodes {
+			switch node {
+			case away:
+			case "node-6":
+				agents = agents.With(node, slow)
+			default:
+				agents = agents.With(node, keeping)
+			}
+		}
+		return agents
+	}
+	w.monitor("m", 75, 2)
+	var pods []*corev1.Pod
+	for _, node := range nodes {
+		w.node = node
+		_, pod := w.deployment(node, memory{"memhog", "256Mi", "384Mi"})
+		pods = append(pods, pod)
+	}
+	look := func() *v1.AppMonitor {
+		for _, pod := range pods {
+			w.uses(pod, "memhog", 100)
+		}
+		return w.reconcile("m")
+	}
+	said := wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonGuaranteeNotKept)
+	before := w.writes.statuses
+	for _, away = range nodes[:5] { // one after the other, a minute in all
+		w.clock.Step(12 * time.Second)
+		if now := wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonGuaranteeNotKept); now != said {
+			t.Errorf("%q became %q", said, now)
+		}
+	}
+	if writes := w.writes.statuses - before; writes > 0 {
+		t.Errorf("the status was written %d times", writes)
+	}
+	w.clock.Step(agentGrace)
+	mustContain(t, wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentMissing), "node-5")
 }
 
 func TestOfManyNodesAFewAreNamed(t *testing.T) {

@@ -50,8 +50,7 @@ type page struct {
 	resizes resizes
 	needs   needs
 	account account
-	// agentsLost is since when some agent has been missing, or not keeping up; zero when none is.
-	agentsLost time.Time
+	agents  lostAgents
 }
 
 // refusal is a change that the API server did not accept.

@@ -18,7 +18,7 @@ const (
 	ConditionConstrained = "Constrained"
 
 	// ConditionFastPath is True while, on every node of the AppMonitor's Pods, an agent keeps the guarantee that no container
-	// is OOM-killed that grows slower than the guaranteed fill rate. Where it is False, its nodes' kubelets are asked instead.
+	// is OOM-killed that grows slower than the guaranteed fill rate. Where it is False, the operator's own source of memory use is read.
 	ConditionFastPath = "FastPath"
 )
 

@@ -115,7 +115,7 @@ func BenchmarkAlarmAtTheLimit(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%dMiBps", alarm.name, rate), func(b *testing.B) {
 				h := kernel(b)
 				folder := group(b, h, filepath.Join(h.root, "g"))
-				if h.Version() != 2 {
+				if h.files.version != 2 {
 					b.Skip("version 2 only")
 				}
 				set(b, filepath.Join(folder, h.files.limit), fmt.Sprint(alarmThreshold))

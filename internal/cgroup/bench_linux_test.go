@@ -17,7 +17,6 @@ func BenchmarkRead(b *testing.B) {
 		{"Usage", func() error { _, err := g.Usage(); return err }},
 		{"Limit", func() error { _, err := g.Limit(); return err }},
 		{"Memory", func() error { _, err := g.Memory(); return err }},
-		{"OOMKills", func() error { _, err := g.OOMKills(); return err }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

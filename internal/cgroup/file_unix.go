@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// file is one of the kernel's files, read from its start each time. It is not an os.File, which would have the kernel report
-// every change of some of these files to the Go runtime, and would read each twice, to see its end. What is read stands in a
-// buffer that is kept, too: one on the stack does not stay there with every compiler flag.
+// file is one of the kernel's files, read from its start each time. It is not an os.File, which would have the Go runtime
+// poll the file for events that never come, and would read it twice, to see its end. What is read stands in a buffer that is
+// kept, too: one on the stack does not stay there with every compiler flag.
 type file struct {
 	path   string
 	size   int

@@ -12,37 +12,34 @@ import (
 // The most that the kernel has to say. A memory.stat has some 2 KiB today, and gains lines from release to release.
 const (
 	sizeOfNumber = 32
-	sizeOfEvents = 512
 	sizeOfStat   = 8192
 )
 
 // Group is an open control group. It keeps one descriptor for each file that was read, and reads without allocating memory.
 // It is for one goroutine at a time. Errors of a group that is gone wrap fs.ErrNotExist.
 type Group struct {
-	names                      *files
-	usage, limit, stat, events file
+	names              *files
+	usage, limit, stat file
 }
 
 // Memory is what a group uses, in bytes.
 type Memory struct {
 	// Usage is all memory that counts towards the limit, caches of files included.
 	Usage int64
-	// InactiveFile and ActiveFile are the caches of files: what was not used of late, which the kernel takes back first,
-	// and what was.
-	InactiveFile, ActiveFile int64
+	// InactiveFile is the part of the caches that was not used of late, which the kernel takes back first.
+	InactiveFile int64
 }
 
 // WorkingSet is what the kubelet calls so: the usage without the part that the kernel takes back before anything else.
 func (m Memory) WorkingSet() int64 { return max(0, m.Usage-m.InactiveFile) }
 
-// Open opens the group of a folder. Usage and limit are opened at once, the other files when they are first read.
+// Open opens the group of a folder. Usage and limit are opened at once, memory.stat when it is first read.
 func (h *Hierarchy) Open(folder string) (*Group, error) {
 	g := &Group{
-		names:  &h.files,
-		usage:  at(filepath.Join(folder, h.files.usage), sizeOfNumber),
-		limit:  at(filepath.Join(folder, h.files.limit), sizeOfNumber),
-		stat:   at(filepath.Join(folder, h.files.stat), sizeOfStat),
-		events: at(filepath.Join(folder, h.files.events), sizeOfEvents),
+		names: &h.files,
+		usage: at(filepath.Join(folder, h.files.usage), sizeOfNumber),
+		limit: at(filepath.Join(folder, h.files.limit), sizeOfNumber),
+		stat:  at(filepath.Join(folder, h.files.stat), sizeOfStat),
 	}
 	if err := errors.Join(g.usage.open(), g.limit.open()); err != nil {
 		return nil, errors.Join(err, g.Close())
@@ -66,7 +63,7 @@ func (g *Group) Limit() (int64, error) {
 // pages, which are not of one size everywhere.
 const unlimited = 1 << 62
 
-// Memory is the usage, and what of it are caches.
+// Memory is the usage, and what of it the kernel takes back first.
 func (g *Group) Memory() (Memory, error) {
 	usage, err := g.usage.number()
 	if err != nil {
@@ -80,25 +77,12 @@ func (g *Group) Memory() (Memory, error) {
 	if m.InactiveFile, err = g.stat.value(text, g.names.inactiveFile); err != nil {
 		return Memory{}, err
 	}
-	if m.ActiveFile, err = g.stat.value(text, g.names.activeFile); err != nil {
-		return Memory{}, err
-	}
 	return m, nil
-}
-
-// OOMKills is how many of the group's processes the kernel has killed because the memory was used up. With version 1 it does
-// not count the processes of groups below this one.
-func (g *Group) OOMKills() (int64, error) {
-	text, err := g.events.read()
-	if err != nil {
-		return 0, err
-	}
-	return g.events.value(text, "oom_kill")
 }
 
 // Close closes the files. A group that is closed cannot be read again.
 func (g *Group) Close() error {
-	return errors.Join(g.usage.close(), g.limit.close(), g.stat.close(), g.events.close())
+	return errors.Join(g.usage.close(), g.limit.close(), g.stat.close())
 }
 
 // number reads a file that holds one number, or the word max.

@@ -14,7 +14,6 @@ import (
 type reading struct {
 	Usage, Limit int64
 	Memory       Memory
-	OOMKills     int64
 }
 
 var fixtures = []struct {
@@ -29,11 +28,10 @@ var fixtures = []struct {
 			"memory.current": "104857600\n",
 			"memory.max":     "268435456\n",
 			"memory.stat":    "anon 83886080\nfile 20971520\ninactive_anon 83886080\ninactive_file 16777216\nactive_file 4194304\n",
-			"memory.events":  "low 0\nhigh 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n",
 		},
 		want: reading{
-			Usage: 100 << 20, Limit: 256 << 20, OOMKills: 3,
-			Memory: Memory{Usage: 100 << 20, InactiveFile: 16 << 20, ActiveFile: 4 << 20},
+			Usage: 100 << 20, Limit: 256 << 20,
+			Memory: Memory{Usage: 100 << 20, InactiveFile: 16 << 20},
 		},
 	},
 	{
@@ -42,7 +40,6 @@ var fixtures = []struct {
 			"memory.current": "0\n",
 			"memory.max":     "max\n",
 			"memory.stat":    "inactive_file 0\nactive_file 0\n",
-			"memory.events":  "oom 0\noom_kill 0\n",
 		},
 		want: reading{Limit: math.MaxInt64},
 	},
@@ -53,11 +50,10 @@ var fixtures = []struct {
 			"memory.usage_in_bytes": "104857600\n",
 			"memory.limit_in_bytes": "268435456\n",
 			"memory.stat":           "cache 1\ninactive_file 1\nactive_file 1\ntotal_inactive_file 16777216\ntotal_active_file 4194304\n",
-			"memory.oom_control":    "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
 		},
 		want: reading{
-			Usage: 100 << 20, Limit: 256 << 20, OOMKills: 3,
-			Memory: Memory{Usage: 100 << 20, InactiveFile: 16 << 20, ActiveFile: 4 << 20},
+			Usage: 100 << 20, Limit: 256 << 20,
+			Memory: Memory{Usage: 100 << 20, InactiveFile: 16 << 20},
 		},
 	},
 	{
@@ -67,7 +63,6 @@ var fixtures = []struct {
 			"memory.usage_in_bytes": "4096\n",
 			"memory.limit_in_bytes": "9223372036854771712\n",
 			"memory.stat":           "total_inactive_file 0\ntotal_active_file 0\n",
-			"memory.oom_control":    "oom_kill 0\n",
 		},
 		want: reading{Usage: 4096, Limit: math.MaxInt64, Memory: Memory{Usage: 4096}},
 	},
@@ -102,19 +97,19 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 	}{
 		{
 			reason: "nothing in the files",
-			tree:   map[string]string{"memory.current": "", "memory.max": "", "memory.stat": "", "memory.events": ""},
+			tree:   map[string]string{"memory.current": "", "memory.max": "", "memory.stat": ""},
 		},
 		{
 			reason: "other words",
 			tree: map[string]string{
-				"memory.current": "none\n", "memory.max": "-1\n", "memory.stat": "inactive_file\n", "memory.events": "oom_kill many\n",
+				"memory.current": "none\n", "memory.max": "-1\n", "memory.stat": "inactive_file\n",
 			},
 		},
 		{
 			reason: "numbers that are too large",
 			tree: map[string]string{
 				"memory.current": "9223372036854775808\n", "memory.max": "18446744073709551615\n",
-				"memory.stat": "inactive_file 9223372036854775808\n", "memory.events": "oom_kill 99999999999999999999\n",
+				"memory.stat": "inactive_file 9223372036854775808\n",
 			},
 		},
 	}
@@ -137,7 +132,7 @@ func TestAGroupThatIsNotThereIsToldApart(t *testing.T) {
 		t.Errorf("Open of no group: %v, want fs.ErrNotExist", err)
 	}
 
-	// The files that are opened later are gone by then.
+	// The file that is opened later is gone by then.
 	write(t, root, map[string]string{"g/memory.current": "1\n", "g/memory.max": "2\n"})
 	g, err := h.Open(filepath.Join(root, "g"))
 	if err != nil {
@@ -145,9 +140,6 @@ func TestAGroupThatIsNotThereIsToldApart(t *testing.T) {
 	}
 	if _, err := g.Memory(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Memory without the file: %v, want fs.ErrNotExist", err)
-	}
-	if _, err := g.OOMKills(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("OOMKills without the file: %v, want fs.ErrNotExist", err)
 	}
 	if err := g.Close(); err != nil {
 		t.Error(err)
@@ -178,7 +170,7 @@ func TestWorkingSetIsNeverNegative(t *testing.T) {
 		memory Memory
 		want   int64
 	}{
-		{reason: "what was not used of late is taken off", memory: Memory{Usage: 100, InactiveFile: 30, ActiveFile: 20}, want: 70},
+		{reason: "what was not used of late is taken off", memory: Memory{Usage: 100, InactiveFile: 30}, want: 70},
 		{reason: "the two are read one after the other", memory: Memory{Usage: 100, InactiveFile: 130}, want: 0},
 	}
 	for _, tc := range tests {
@@ -214,11 +206,10 @@ func openGroup(t testing.TB, h *Hierarchy, folder string) *Group {
 func readAll(t *testing.T, g *Group) reading {
 	t.Helper()
 	var r reading
-	var errs [4]error
+	var errs [3]error
 	r.Usage, errs[0] = g.Usage()
 	r.Limit, errs[1] = g.Limit()
 	r.Memory, errs[2] = g.Memory()
-	r.OOMKills, errs[3] = g.OOMKills()
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
 	}
@@ -229,8 +220,7 @@ func readErrors(g *Group) map[string]error {
 	_, usage := g.Usage()
 	_, limit := g.Limit()
 	_, memory := g.Memory()
-	_, kills := g.OOMKills()
-	return map[string]error{"Usage": usage, "Limit": limit, "Memory": memory, "OOMKills": kills}
+	return map[string]error{"Usage": usage, "Limit": limit, "Memory": memory}
 }
 
 func wantNoAllocations(t *testing.T, g *Group) {
@@ -240,7 +230,6 @@ func wantNoAllocations(t *testing.T, g *Group) {
 		_, _ = g.Usage()
 		_, _ = g.Limit()
 		_, _ = g.Memory()
-		_, _ = g.OOMKills()
 	})
 	if allocations != 0 {
 		t.Errorf("reading everything allocates %v times", allocations)

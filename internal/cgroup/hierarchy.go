@@ -30,9 +30,9 @@ type Hierarchy struct {
 
 // files are the names of a version's files, and of what stands in them.
 type files struct {
-	version                    int
-	usage, limit, stat, events string
-	inactiveFile, activeFile   string
+	version            int
+	usage, limit, stat string
+	inactiveFile       string
 }
 
 var (
@@ -40,13 +40,13 @@ var (
 	// version 2 and the usage mean.
 	version1 = files{
 		version: 1,
-		usage:   "memory.usage_in_bytes", limit: "memory.limit_in_bytes", stat: "memory.stat", events: "memory.oom_control",
-		inactiveFile: "total_inactive_file", activeFile: "total_active_file",
+		usage:   "memory.usage_in_bytes", limit: "memory.limit_in_bytes", stat: "memory.stat",
+		inactiveFile: "total_inactive_file",
 	}
 	version2 = files{
 		version: 2,
-		usage:   "memory.current", limit: "memory.max", stat: "memory.stat", events: "memory.events",
-		inactiveFile: "inactive_file", activeFile: "active_file",
+		usage:   "memory.current", limit: "memory.max", stat: "memory.stat",
+		inactiveFile: "inactive_file",
 	}
 )
 
@@ -68,6 +68,3 @@ func Mounted(root string) (*Hierarchy, error) {
 	}
 	return &Hierarchy{root: memory, files: version1, now: time.Now}, nil
 }
-
-// Version is that of the control groups, 1 or 2.
-func (h *Hierarchy) Version() int { return h.files.version }

@@ -48,15 +48,15 @@ func TestMountedTellsTheVersions(t *testing.T) {
 			h, err := Mounted(root)
 			if tc.want == 0 {
 				if err == nil {
-					t.Fatalf("Mounted found version %d, want an error", h.Version())
+					t.Fatalf("Mounted found version %d, want an error", h.files.version)
 				}
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if h.Version() != tc.want || h.root != filepath.Join(root, tc.wantDir) {
-				t.Errorf("Mounted found version %d at %s, want %d at %s", h.Version(), h.root, tc.want, tc.wantDir)
+			if h.files.version != tc.want || h.root != filepath.Join(root, tc.wantDir) {
+				t.Errorf("Mounted found version %d at %s, want %d at %s", h.files.version, h.root, tc.want, tc.wantDir)
 			}
 		})
 	}

@@ -95,7 +95,7 @@ func startIn(t testing.TB, h *Hierarchy, group string) *process {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), memberVariable+"=yes")
 	cmd.Stderr = os.Stderr
-	if h.Version() == 2 {
+	if h.files.version == 2 {
 		folder, err := os.Open(group)
 		if err != nil {
 			t.Fatal(err)
@@ -118,7 +118,7 @@ func startIn(t testing.TB, h *Hierarchy, group string) *process {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	if h.Version() == 1 {
+	if h.files.version == 1 {
 		set(t, filepath.Join(group, "cgroup.procs"), strconv.Itoa(cmd.Process.Pid))
 	}
 	return &process{cmd: cmd, in: in, out: bufio.NewReader(out)}

@@ -197,7 +197,7 @@ func (k *Keeper) report(ctx context.Context, err error) {
 	}
 	k.said = text
 	if k.Settings.Mode == Auto {
-		k.Log.Info("there are no node agents: the kubelets are asked instead", "reason", text)
+		k.Log.Info("there are no node agents: the operator's own source of memory use is read instead", "reason", text)
 		return
 	}
 	k.Log.Error(nil, "the node agents cannot be as --agent wants them", "agent", k.Settings.Mode, "reason", text)

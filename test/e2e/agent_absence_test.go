@@ -48,7 +48,7 @@ func TestAgentThatIsGoneIsToldOfAndCovered(t *testing.T) {
 	begin := time.Now()
 
 	back := s.noNodeHasAnAgent()
-	monitor.Says("FastPath=False/AgentMissing", "the kubelets are asked instead")
+	monitor.Says("FastPath=False/AgentMissing", "own source of memory use is read instead")
 	monitor.Says("Ready=True/Watching")
 	hog := memhog(s).Grows(4).From(200).To(330).Deploy()
 	pod := hog.Stays().BecomesSized("512Mi/768Mi")
