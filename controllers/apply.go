@@ -119,7 +119,7 @@ func (r *AppMonitorReconciler) resize(ctx context.Context, page *page, group []d
 		resizes = append(resizes, workload.Resize{Container: d.name, Size: workload.Size(d.Target)})
 		more += d.Target.Request - d.observed.Size.Request
 	}
-	_, err := workload.ResizePod(ctx, r.Client, pod, workload.FieldManager, resizes)
+	resized, err := workload.ResizePod(ctx, r.Client, pod, workload.FieldManager, resizes)
 	refusal := workload.RefusalOf(err)
 	switch {
 	case errors.Is(err, workload.ErrChanged), apierrors.IsNotFound(err) && refusal == workload.NotRefused:
@@ -143,7 +143,7 @@ func (r *AppMonitorReconciler) resize(ctx context.Context, page *page, group []d
 		done.fail(page, pod.UID, group[0], err, now)
 	default:
 		page.accepted(pod.UID)
-		r.takeOfNode(pod.Spec.NodeName, more)
+		r.takeOfNode(resized, more)
 		for _, d := range group {
 			d.resizing.ask(d, now)
 			done.asked = append(done.asked, d)

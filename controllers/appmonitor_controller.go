@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -50,9 +51,10 @@ type AppMonitorReconciler struct {
 	AgentChanges <-chan struct{}
 
 	ledger ledger
-	// nodes are shared by all AppMonitors.
+	// nodes are shared by all AppMonitors, and gifts are what Pods were given of them and may not show yet.
 	nodesMu sync.Mutex
 	nodes   nodeRoom
+	gifts   map[types.UID]gift
 }
 
 // +kubebuilder:rbac:groups=kubedemo.com,resources=appmonitors,verbs=list;watch

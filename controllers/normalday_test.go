@@ -403,6 +403,35 @@ func TestWhatIsFreedIsGivenWithinTheSameTick(t *testing.T) {
 	}
 }
 
+func TestWhatWasGivenCountsUntilItIsSeen(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.tightNode()
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	requested := func() int64 {
+		t.Helper()
+		w.reconciler.freed()
+		room, err := w.reconciler.nodeRoom(t.Context())
+		must(t, err)
+		return room.requested[w.node] / mi
+	}
+	if got := requested(); got != 256 {
+		t.Fatalf("%dMi are requested, want 256Mi", got)
+	}
+	resized := w.refreshed(pod).DeepCopy()
+	resized.Generation++
+	w.reconciler.takeOfNode(resized, 256*mi)
+	if got := requested(); got != 512 {
+		t.Errorf("%dMi are requested while the Pod does not show what it was given, want 512Mi", got)
+	}
+	must(t, resizePod(t.Context(), live, w.refreshed(pod), workload.FieldManager, []workload.Resize{
+		{Container: "memhog", Size: workload.Size{Request: 512 * mi, Limit: 768 * mi}},
+	}))
+	w.refreshed(pod)
+	if got := requested(); got != 512 {
+		t.Errorf("%dMi are requested when it does, want 512Mi", got)
+	}
+}
+
 func TestARaiseThatAnotherProcessMadeIsToldWithItsReason(t *testing.T) {
 	for _, tt := range []struct {
 		reason string

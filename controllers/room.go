@@ -205,19 +205,31 @@ func (r *room) readOnce(ctx context.Context) error {
 
 // nodeRoom is what is known of all nodes at a time.
 type nodeRoom struct {
-	at  time.Time
-	all []corev1.Node
+	at time.Time
+	// took is how long it took to read, and stale is true when something was freed since.
+	took  time.Duration
+	stale bool
+	all   []corev1.Node
 	// requested memory by node; nil when not every Pod can be seen: then nobody knows what is left of a node.
 	requested map[string]int64
 }
 
+// gift is what a Pod was given of its node, by the generation of the Pod that has it.
+type gift struct {
+	bytes, generation int64
+}
+
+// readPart is the part of the time, one of so many, that may be spent on reading what nodes have left.
+const readPart = 20
+
 // nodeRoom reads the nodes and what Pods take of them, once in a tick for all AppMonitors, because a cluster has many; and
-// when something was freed.
+// when something was freed, as often as can be afforded.
 func (r *AppMonitorReconciler) nodeRoom(ctx context.Context) (nodeRoom, error) {
 	r.nodesMu.Lock()
 	defer r.nodesMu.Unlock()
 	now := r.Clock.Now()
-	if !r.nodes.at.IsZero() && now.Sub(r.nodes.at) < r.Tick {
+	age := now.Sub(r.nodes.at)
+	if current := !r.nodes.stale || age < readPart*r.nodes.took; !r.nodes.at.IsZero() && age < r.Tick && current {
 		return r.nodes.copied(), nil
 	}
 	nodes, pods := &corev1.NodeList{}, &corev1.PodList{}
@@ -231,7 +243,9 @@ func (r *AppMonitorReconciler) nodeRoom(ctx context.Context) (nodeRoom, error) {
 			return nodeRoom{}, fmt.Errorf("list Pods: %w", err)
 		}
 		read.requested = workload.RequestedOf(pods.Items)
+		r.addGifts(read.requested, pods.Items)
 	}
+	read.took = r.Clock.Since(now)
 	r.nodes = read
 	return read.copied(), nil
 }
@@ -243,17 +257,38 @@ func (n nodeRoom) copied() nodeRoom {
 }
 
 // takeOfNode notes that a Pod was given more of its node, so that nobody gives it away again before it is seen.
-func (r *AppMonitorReconciler) takeOfNode(name string, bytes int64) {
+func (r *AppMonitorReconciler) takeOfNode(resized *corev1.Pod, bytes int64) {
 	r.nodesMu.Lock()
 	defer r.nodesMu.Unlock()
-	if r.nodes.requested != nil {
-		r.nodes.requested[name] += bytes
+	if r.nodes.requested == nil {
+		return
 	}
+	r.nodes.requested[resized.Spec.NodeName] += bytes
+	if r.gifts == nil {
+		r.gifts = map[types.UID]gift{}
+	}
+	r.gifts[resized.UID] = gift{bytes: r.gifts[resized.UID].bytes + bytes, generation: resized.Generation}
 }
 
-// forgetNodes has what nodes have left read anew by the next who asks.
-func (r *AppMonitorReconciler) forgetNodes() {
+// addGifts adds what Pods were given and do not show yet, and forgets the rest.
+func (r *AppMonitorReconciler) addGifts(requested map[string]int64, pods []corev1.Pod) {
+	if len(r.gifts) == 0 {
+		return
+	}
+	left := map[types.UID]gift{}
+	for i := range pods {
+		pod := &pods[i]
+		if g, given := r.gifts[pod.UID]; given && pod.Generation < g.generation {
+			left[pod.UID] = g
+			requested[pod.Spec.NodeName] += g.bytes
+		}
+	}
+	r.gifts = left
+}
+
+// freed has what nodes have left read anew by the next who asks.
+func (r *AppMonitorReconciler) freed() {
 	r.nodesMu.Lock()
 	defer r.nodesMu.Unlock()
-	r.nodes = nodeRoom{}
+	r.nodes.stale = true
 }

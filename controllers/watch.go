@@ -140,12 +140,12 @@ func (r *AppMonitorReconciler) whatIsFreedIsKnown() handler.EventHandler {
 	return handler.Funcs{
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, _ queue) {
 			if taken(e.ObjectNew) < taken(e.ObjectOld) {
-				r.forgetNodes()
+				r.freed()
 			}
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) {
 			if taken(e.Object) > 0 {
-				r.forgetNodes()
+				r.freed()
 			}
 		},
 	}
