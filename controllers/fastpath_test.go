@@ -193,28 +193,34 @@ func TestOfManyNodesAFewAreNamed(t *testing.T) {
 	mustContain(t, c.Message, "node-1, node-2, node-3, node-4, node-5 and 2 more")
 }
 
+// grows lets use grow by 12 MiB a second, to just below the threshold of 384Mi.
+func (w *world) grows(pod *corev1.Pod) {
+	w.t.Helper()
+	for used := int64(40); used <= 280; used += 60 {
+		w.uses(pod, "memhog", used)
+		w.reconcile("m")
+		w.clock.Step(5 * time.Second)
+	}
+}
+
 func TestWhereAnAgentKeepsUpNothingIsForeseen(t *testing.T) {
 	for _, tt := range []struct {
-		reason string
-		agent  operand.Agent
-		want   string
+		reason   string
+		agent    operand.Agent
+		forecast *v1.Forecast
+		want     string
 	}{
-		{"the agent sees more than the kubelet tells", keeping, "256Mi/384Mi"},
-		{"the agent does not keep up", slow, "512Mi/768Mi"},
-		{"there is no agent", operand.Agent{}, "512Mi/768Mi"},
+		{"the agent sees more than the kubelet tells", keeping, nil, "256Mi/384Mi"},
+		{"the agent does not keep up", slow, nil, "512Mi/768Mi"},
+		{"there is no agent", operand.Agent{}, nil, "512Mi/768Mi"},
+		{"the user says how far", keeping, &v1.Forecast{Horizon: &metav1.Duration{Duration: 10 * time.Second}}, "512Mi/768Mi"},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			w := newInPlaceWorld(t)
 			w.reconciler.Agents = func() operand.Status { return wanted.With(roomyNode, tt.agent) }
-			w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) {
-				s.Forecast = &v1.Forecast{Horizon: &metav1.Duration{Duration: time.Minute}}
-			})
+			w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Forecast = tt.forecast })
 			_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
-			for used := int64(160); used <= 260; used += 20 { // 4 MiB/s
-				w.uses(pod, "memhog", used)
-				w.reconcile("m")
-				w.clock.Step(5 * time.Second)
-			}
+			w.grows(pod)
 			w.wantPod(pod, tt.want)
 		})
 	}
@@ -225,20 +231,14 @@ func TestWhatAgentsDoNotDoIsForeseenAllTheSame(t *testing.T) {
 	w.reconciler.Agents = func() operand.Status { return wanted.With(roomyNode, keeping) }
 	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Strategy = v1.StrategyRollout })
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
-	for used := int64(160); used <= 260; used += 20 {
-		w.uses(pod, "memhog", used)
-		w.reconcile("m")
-		w.clock.Step(5 * time.Second)
-	}
+	w.grows(pod)
 	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
 }
 
 func TestWhatCannotBeHadInPlaceIsForeseenAllTheSame(t *testing.T) {
 	w := newInPlaceWorld(t)
 	w.reconciler.Agents = func() operand.Status { return wanted.With(roomyNode, keeping) }
-	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) {
-		s.Forecast = &v1.Forecast{Horizon: &metav1.Duration{Duration: time.Minute}}
-	})
+	w.monitor("m", 75, 2)
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
 	w.uses(pod, "memhog", 300)
 	w.reconcile("m")
@@ -247,10 +247,6 @@ func TestWhatCannotBeHadInPlaceIsForeseenAllTheSame(t *testing.T) {
 	w.look("m", pod)
 	w.wantPod(pod, "256Mi/384Mi")
 	w.clock.Step(11 * time.Minute) // and what it once used is history
-	for used := int64(160); used <= 260; used += 20 {
-		w.uses(pod, "memhog", used)
-		w.reconcile("m")
-		w.clock.Step(5 * time.Second)
-	}
+	w.grows(pod)
 	w.wantSizes(d, map[string]string{"memhog": "512Mi/768Mi"})
 }

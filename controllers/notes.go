@@ -33,7 +33,7 @@ const mostNotes = 50
 
 // tellAgents notes on Pods what the agents of their nodes have to know of the workload, where there are agents.
 func (r *AppMonitorReconciler) tellAgents(ctx context.Context, monitor *v1.AppMonitor, page *page, o observation, done *outcome) {
-	if r.Agents == nil || monitor.Spec.ModeOrDefault() == v1.ModeDryRun {
+	if r.Agents == nil || !policies.ResizesInPlace(monitor) {
 		return
 	}
 	agents, now, writes := r.Agents(), r.Clock.Now(), 0
@@ -71,14 +71,16 @@ func noteKey(pod *corev1.Pod) types.UID { return "note on " + pod.UID }
 
 // noteOn is what there is to know of a Pod's containers. Raises are told for as long as they are counted.
 func noteOn(containers []*container, now time.Time) workload.Note {
-	note := workload.Note{Paused: policies.Paused(containers[0].Object), Containers: map[string]workload.ContainerNote{}}
+	of := containers[0].owner
+	// The pause of a Pod that is its own workload agents see themselves.
+	note := workload.Note{Paused: !of.isPod() && policies.Paused(of.Object), Containers: map[string]workload.ContainerNote{}}
 	for _, c := range containers {
-		of := workload.ContainerNote{Overridden: c.observed.Overridden, Peak: workload.Size(c.observed.Peak)}
+		told := workload.ContainerNote{Overridden: c.observed.Overridden, Peak: workload.Size(c.observed.Peak)}
 		if !c.observed.History.Levelled(now, c.policy.Budget.LevelAfter()) {
-			of.Raises = c.observed.Raises
+			told.Raises = c.observed.Raises
 		}
-		if !of.IsZero() {
-			note.Containers[c.name] = of
+		if !told.IsZero() {
+			note.Containers[c.name] = told
 		}
 	}
 	return note

@@ -105,6 +105,32 @@ func TestABarePodIsNotWrittenToAMomentAfterARaise(t *testing.T) {
 	}
 }
 
+func TestThePauseOfABarePodIsItsOwn(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2)
+	pod := w.bare("alone", memory{"memhog", "256Mi", "384Mi"})
+	w.agents(pod.Spec.NodeName)
+	w.annotate(pod, v1.PausedAnnotation, "true")
+	w.uses(pod, "memhog", 100)
+	w.reconcile("m")
+	if note, written := w.refreshed(pod).Annotations[v1.WorkloadAnnotation]; written {
+		t.Errorf("noted %s, which would outlast the pause while the operator is away", note)
+	}
+}
+
+func TestWhereAgentsDoNothingNothingIsNoted(t *testing.T) {
+	w := newInPlaceWorld(t)
+	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Strategy = v1.StrategyRollout })
+	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.agents(pod.Spec.NodeName)
+	w.annotate(d, v1.PausedAnnotation, "true")
+	w.uses(pod, "memhog", 100)
+	w.reconcile("m")
+	if note, written := w.refreshed(pod).Annotations[v1.WorkloadAnnotation]; written {
+		t.Errorf("noted %s", note)
+	}
+}
+
 func TestWithoutAnAgentNothingIsNoted(t *testing.T) {
 	w := newInPlaceWorld(t)
 	w.monitor("m", 75, 2)

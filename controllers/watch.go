@@ -60,8 +60,9 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 	} {
 		b = b.Watches(kind, handler.Funcs{})
 	}
+	// Of these only metadata is seen, and of that only pauses change anything.
 	for _, kind := range workload.MetadataOnly() {
-		b = b.WatchesMetadata(kind, handler.Funcs{})
+		b = b.WatchesMetadata(kind, handler.EnqueueRequestsFromMapFunc(r.monitorsOf), builder.WithPredicates(pauseChanged))
 	}
 	return b.Complete(r)
 }
@@ -74,6 +75,14 @@ var pausedNow = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	DeleteFunc:  func(event.DeleteEvent) bool { return false },
 	UpdateFunc:  func(e event.UpdateEvent) bool { return policies.Paused(e.ObjectNew) && !policies.Paused(e.ObjectOld) },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// pauseChanged passes the beginning and the end of a pause.
+var pauseChanged = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	UpdateFunc:  func(e event.UpdateEvent) bool { return policies.Paused(e.ObjectNew) != policies.Paused(e.ObjectOld) },
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 

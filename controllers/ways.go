@@ -58,8 +58,12 @@ func (o *observer) inPlace(c *container, spec corev1.Container) scaling.Way {
 	return way
 }
 
-// foresees is true where the agent of a node sees to a way: what it is refused, or cannot do without a restart, it leaves to others.
+// foresees is true where the agent of a node sees to a way: what it is refused, or cannot do without a restart, it leaves to others, and
+// a horizon that the user wants: an agent itself needs none.
 func (o *observer) foresees(node string, way scaling.Way) bool {
+	if _, wanted := o.monitor.Spec.ForecastHorizon(); wanted {
+		return false
+	}
 	open := way.Means == scaling.InPlace && way.Obstacle == "" && way.RefusedFor == ""
 	return open && o.monitor.Spec.ModeOrDefault() == v1.ModeEnforce && o.keepsUp(node)
 }
