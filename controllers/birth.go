@@ -19,7 +19,7 @@ import (
 // The cache is looked at so often, and for so long, for the owner of a new Pod.
 const (
 	ownerPoll     = 20 * time.Millisecond
-	ownerPatience = 300 * time.Millisecond
+	ownerPatience = 700 * time.Millisecond
 )
 
 // AtBirth returns the memory that containers of a Pod are to have that is about to be created: what its workload has learned

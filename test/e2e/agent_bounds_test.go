@@ -13,7 +13,7 @@ import (
 )
 
 // fewRefusals is how often an agent may be refused in a story in which every refusal tells it the same: once for each size that
-// it tries, and once more when what it knows has aged.
+// it tries, and once more when somebody else was faster.
 const fewRefusals = 6
 
 func TestAgentKeepsToACeilingALimitRangeAndAQuota(t *testing.T) {
@@ -39,6 +39,8 @@ func TestAgentKeepsToACeilingALimitRangeAndAQuota(t *testing.T) {
 	first.Reaches(500)
 	second.Reaches(400)
 	third.Reaches(500)
+	ranged.refusalsAre(begin, fewRefusals)
+	counted.refusalsAre(begin, fewRefusals)
 	ceiling.Decided(first, "Hold of memhog at 400Mi/600Mi: AtMaximum")
 	capped.theAgentHasLooked(200)
 
@@ -47,8 +49,6 @@ func TestAgentKeepsToACeilingALimitRangeAndAQuota(t *testing.T) {
 	within.grewWithin(500)
 	left.grewWithin(600)
 	capped.refusalsAre(begin, 0)
-	ranged.refusalsAre(begin, fewRefusals)
-	counted.refusalsAre(begin, fewRefusals)
 	for _, s := range []*story{capped, ranged, counted} {
 		s.NobodyDied()
 	}

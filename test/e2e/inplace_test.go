@@ -16,7 +16,7 @@ import (
 
 func TestAGrowingContainerIsRescuedInPlaceAgainAndAgain(t *testing.T) {
 	s := tell(t)
-	hog := memhog(s).Grows(5).From(270).To(620).Deploy()
+	hog := memhog(s).Grows(3).From(270).To(620).Deploy() // slower than what the kubelet's samples are surely enough for
 	pod := hog.Stays()
 	johnny := s.sampleMonitor()
 

@@ -161,6 +161,9 @@ func freeOnNode(ctx context.Context) (int64, error) {
 		if p.Spec.NodeName == "" || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
 			continue
 		}
+		if p.DeletionTimestamp != nil {
+			return 0, fmt.Errorf("Pod %s of namespace %s is going", p.Name, p.Namespace)
+		}
 		for _, c := range p.Spec.Containers {
 			free -= c.Resources.Requests.Memory().Value()
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (
@@ -61,8 +62,9 @@ func TestNothingIsWrittenWhileNothingChanges(t *testing.T) {
 func (d *deployment) scale(replicas int32) {
 	d.story.t.Helper()
 	now := d.now()
+	before := now.DeepCopy()
 	now.Spec.Replicas = &replicas
-	must(d.story.t, env.client.Update(d.story.t.Context(), now))
+	must(d.story.t, env.client.Patch(d.story.t.Context(), now, client.MergeFrom(before)))
 }
 
 // otherNamespacesAreGone waits for the end of what other stories left, of which the operator gives account.

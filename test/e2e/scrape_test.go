@@ -122,18 +122,12 @@ func sum(family *dto.MetricFamily, labels map[string]string) float64 {
 // It is how a story knows that the operator has looked, where there is nothing to be seen but that nothing happens.
 func (s *story) IsDecided(reason string, times float64) {
 	s.t.Helper()
-	labels := map[string]string{"namespace": s.namespace, "reason": reason}
 	first, known := 0.0, false
 	s.awaits(fmt.Sprintf("%v decisions %s", times, reason), func(ctx context.Context) error {
-		leader, err := leadingPod(ctx)
+		now, err := s.decisions(ctx, reason)
 		if err != nil {
 			return err
 		}
-		all, err := families(ctx, leader)
-		if err != nil {
-			return err
-		}
-		now := sum(all["memhog_decisions_total"], labels)
 		if !known || now < first { // less after a restart of the operator
 			first, known = now, true
 		}
@@ -142,4 +136,26 @@ func (s *story) IsDecided(reason string, times float64) {
 		}
 		return nil
 	})
+}
+
+// WasDecided waits until the Pod of the operator that leads has held or raised containers of this namespace for a reason.
+func (s *story) WasDecided(reason string) {
+	s.t.Helper()
+	s.awaits("a decision "+reason+" of the Pod that leads", func(ctx context.Context) error {
+		now, err := s.decisions(ctx, reason)
+		if err == nil && now == 0 {
+			return errors.New("there was none")
+		}
+		return err
+	})
+}
+
+// decisions counts those of the Pod that leads, about this namespace.
+func (s *story) decisions(ctx context.Context, reason string) (float64, error) {
+	leader, err := leadingPod(ctx)
+	if err != nil {
+		return 0, err
+	}
+	all, err := families(ctx, leader)
+	return sum(all["memhog_decisions_total"], map[string]string{"namespace": s.namespace, "reason": reason}), err
 }

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/kubedemo/memhog-operator/test/install"
+	"github.com/kubedemo/memhog-operator/test/prometheus"
 )
 
 // poll is how often a condition that is waited for is looked at. One look costs a request or two.
@@ -27,6 +32,8 @@ type story struct {
 	patience time.Duration
 	// leave gives the story's place to another one.
 	leave func()
+	// turn waits until the operator is the story's alone.
+	turn func()
 }
 
 // operatorTurns keeps those apart who disturb the operator and those who count on it.
@@ -49,24 +56,57 @@ func tell(t *testing.T) *story {
 func prepare(t *testing.T) *story {
 	t.Helper()
 	skipWhereNothingRuns(t)
+	// While it prepares it counts on the operator as well. Registered first, so that the next one's turn begins when all is
+	// cleaned up.
+	operatorTurns.RLock()
+	end := operatorTurns.RUnlock
+	t.Cleanup(func() { end() })
 	t.Parallel()
-	return newStory(t)
+	s := newStory(t)
+	s.turn = func() {
+		end()
+		operatorTurns.Lock()
+		end = operatorTurns.Unlock
+	}
+	return s
 }
 
-// alone waits until no other story counts on the operator, and then has it alone until the end.
+// alone waits until no other story counts on the operator, nor is left of one what takes of the node, and then has both alone until
+// the end.
 func (s *story) alone() {
 	s.t.Helper()
 	// Those that have the operator in turn before this one may still be waiting for a place.
 	s.leave()
 	begin := time.Now()
-	operatorTurns.Lock()
+	s.turn()
 	s.t.Logf("%5.1f s until other stories have ended", time.Since(begin).Seconds())
 	begin = time.Now()
-	s.t.Cleanup(func() {
-		s.t.Logf("%5.1f s were had alone", time.Since(begin).Seconds())
-		operatorTurns.Unlock()
-	})
+	s.t.Cleanup(func() { s.t.Logf("%5.1f s were had alone", time.Since(begin).Seconds()) })
+	s.noPodIsGoing()
 	s.theOperatorLeads()
+}
+
+// noPodIsGoing waits for the end of the Pods that other stories leave.
+func (s *story) noPodIsGoing() {
+	s.t.Helper()
+	s.awaits("no Pod is going", func(ctx context.Context) error {
+		stories, err := env.namespaces(ctx)
+		var pods corev1.PodList
+		if err := errors.Join(err, env.client.List(ctx, &pods)); err != nil {
+			return err
+		}
+		ours := map[string]bool{install.OperatorKey.Namespace: true, prometheus.Key.Namespace: true}
+		ends := map[string]bool{}
+		for i := range stories {
+			ours[stories[i].Name], ends[stories[i].Name] = true, stories[i].DeletionTimestamp != nil
+		}
+		for i := range pods.Items {
+			if p := &pods.Items[i]; ours[p.Namespace] && (p.DeletionTimestamp != nil || ends[p.Namespace]) {
+				return fmt.Errorf("Pod %s of namespace %s is still there", p.Name, p.Namespace)
+			}
+		}
+		return nil
+	})
 }
 
 func skipWhereNothingRuns(t *testing.T) {

@@ -36,6 +36,7 @@ func TestWithoutTheWebhookNewPodsCatchUp(t *testing.T) {
 		return client.IgnoreAlreadyExists(env.client.Create(ctx, fresh))
 	})
 	must(t, env.client.Delete(t.Context(), configuration))
+	s.awaits("nobody is asked any more", func(ctx context.Context) error { return hog.wouldBeBorn(ctx, first, "64Mi/96Mi") })
 	births := s.watchBirths()
 	must(t, env.client.Delete(t.Context(), first.pod))
 	first.IsGone()
@@ -90,17 +91,20 @@ func TestTheWebhooksCertificateIsMadeAndMadeAgain(t *testing.T) {
 		return nil
 	})
 	// The kubelet takes a moment to bring the new certificate to the operator. Until then new Pods catch up.
-	s.awaits("a Pod is born with what was learned", func(ctx context.Context) error {
-		pod := &corev1.Pod{ObjectMeta: *hog.applied.Spec.Template.ObjectMeta.DeepCopy()}
-		pod.Name, pod.Namespace, pod.OwnerReferences = "unborn", s.namespace, first.pod.OwnerReferences
-		pod.Spec = *hog.applied.Spec.Template.Spec.DeepCopy()
-		if err := env.client.Create(ctx, pod, client.DryRunAll); err != nil {
-			return err
-		}
-		return compareSizes([]string{"128Mi/192Mi"}, pod.Spec.Containers)
-	})
+	s.awaits("a Pod is born with what was learned", func(ctx context.Context) error { return hog.wouldBeBorn(ctx, first, "128Mi/192Mi") })
 	s.onlyAnnotatedPodsReachIt()
 	s.NobodyDied()
+}
+
+// wouldBeBorn is nil when another Pod of the Deployment would be created with a size.
+func (d *deployment) wouldBeBorn(ctx context.Context, sibling *running, size string) error {
+	template := d.applied.Spec.Template.DeepCopy()
+	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	pod.Name, pod.Namespace, pod.OwnerReferences = "unborn", d.story.namespace, sibling.pod.OwnerReferences
+	if err := env.client.Create(ctx, pod, client.DryRunAll); err != nil {
+		return err
+	}
+	return compareSizes([]string{size}, pod.Spec.Containers)
 }
 
 // onlyAnnotatedPodsReachIt checks that no other Pod's creation waits for the operator.
