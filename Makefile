@@ -166,7 +166,7 @@ bench-resize: ## Measure how long resizes in place take, on a real cluster (need
 	@go -C test run ./cmd/bench --docs ../docs resize
 
 .PHONY: bench-fill
-bench-fill: ## Measure which growth each source of samples survives, agents first (an hour, needs root), and write it into docs/agent.md.
+bench-fill: ## Measure which growth each source of samples survives, agents first (two to three hours, needs root), and write it into docs/agent.md.
 	@go -C test run ./cmd/bench --docs ../docs fill
 
 .PHONY: bench-agent
