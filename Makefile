@@ -147,7 +147,7 @@ e2e: ## Run the end-to-end tests on virtual machines and a real cluster: one of 
 		echo "make e2e: a cluster of its own needs root; set KUBECONFIG to use another" >&2
 		exit 1
 	fi
-	$(TOOL) path $(if $(KUBECONFIG),,cluster) prometheus promtool >/dev/null # not while stories are told, which it would slow down
+	$(TOOL) path $(if $(KUBECONFIG),,cluster prometheus) promtool >/dev/null # not while stories are told, which it would slow down
 	set -x
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./vm
 	go -C test test -count=1 -timeout=$(E2E_TIMEOUT) -v $(TESTFLAGS) ./cluster

@@ -143,7 +143,7 @@ func (r *AppMonitorReconciler) resize(ctx context.Context, page *page, group []d
 		done.fail(page, pod.UID, group[0], err, now)
 	default:
 		page.accepted(pod.UID)
-		r.takeOfNode(resized, more)
+		r.takeOfNode(pod, resized, more)
 		for _, d := range group {
 			d.resizing.ask(d, now)
 			done.asked = append(done.asked, d)

@@ -38,11 +38,14 @@ func (r *AppMonitorReconciler) fastPath(monitor *v1.AppMonitor, o observation, p
 		return nil
 	}
 	agents := r.Agents()
+	if !agents.Known {
+		return nil
+	}
 	c := unused(monitor, agents)
 	if c == nil && len(o.owned) > 0 {
 		c = r.onNodesOf(monitor, o, agents, page)
 	}
-	if !agents.Known || c == nil {
+	if c == nil {
 		return nil
 	}
 	c.Type, c.Status = v1.ConditionFastPath, metav1.ConditionFalse
@@ -59,22 +62,29 @@ func (r *AppMonitorReconciler) onNodesOf(monitor *v1.AppMonitor, o observation, 
 	for i := range o.owned {
 		nodes[o.owned[i].Spec.NodeName] = true
 	}
-	told := page.agents.told(slices.Sorted(maps.Keys(nodes)), agents, r.Clock.Now(),
-		meta.FindStatusCondition(monitor.Status.Conditions, v1.ConditionFastPath) != nil)
-	c := onNodes(told, agents)
-	if len(told) < len(nodes) && c.Reason == v1.ReasonGuaranteeKept {
+	said := meta.FindStatusCondition(monitor.Status.Conditions, v1.ConditionFastPath)
+	told := page.agents.told(slices.Sorted(maps.Keys(nodes)), agents, r.Clock.Now(), said)
+	if len(told) == 0 {
 		return nil
 	}
-	return c
+	return onNodes(told, agents)
 }
 
 // lostAgents are since when the agents of nodes have been missing, or not keeping up, by the nodes' names.
 type lostAgents map[string]time.Time
 
-// told returns the nodes of which there is something to say: not yet those whose agents were lost a moment ago, unless nothing was ever
-// said.
-func (l *lostAgents) told(nodes []string, agents operand.Status, now time.Time, saidBefore bool) []string {
-	lost := lostAgents{}
+// told returns the nodes of which there is something to say: not yet those whose agents were lost a moment ago; unless nothing was said of
+// agents yet, or it was said that some are lost, and nobody remembers which.
+func (l *lostAgents) told(nodes []string, agents operand.Status, now time.Time, said *metav1.Condition) []string {
+	lost, atOnce := lostAgents{}, true
+	if said != nil {
+		switch said.Reason {
+		case v1.ReasonGuaranteeKept:
+			atOnce = false
+		case v1.ReasonGuaranteeNotKept, v1.ReasonAgentMissing:
+			atOnce = *l == nil
+		}
+	}
 	var told []string
 	for _, node := range nodes {
 		if agent, _ := agents.Agent(node); agent.KeepsGuarantee() {
@@ -82,7 +92,7 @@ func (l *lostAgents) told(nodes []string, agents operand.Status, now time.Time, 
 			continue
 		}
 		since, was := (*l)[node]
-		if !was && saidBefore {
+		if !was && !atOnce {
 			since = now
 		}
 		if lost[node] = since; now.Sub(since) >= agentGrace {

@@ -184,6 +184,32 @@ func TestARollOfAgentsIsNotTold(t *testing.T) {
 	mustContain(t, wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentMissing), "node-5")
 }
 
+func TestWhatWasSaidWithoutAgentsIsNotHeldOnTo(t *testing.T) {
+	w := newWorld(t)
+	agents := operand.Status{Known: true} // off
+	serve := func() { w.reconciler.Agents = func() operand.Status { return agents } }
+	serve()
+	w.monitor("m", 75, 2)
+	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	look := func() *v1.AppMonitor {
+		w.uses(pod, "memhog", 100)
+		return w.reconcile("m")
+	}
+	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentsOff)
+	agents = wanted // auto, and none has started yet
+	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentMissing)
+
+	// An operator that remembers nothing neither takes that back nor waits to say it again.
+	w.restart()
+	agents = operand.Status{Wanted: true}
+	serve()
+	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentMissing)
+	agents = wanted
+	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentMissing)
+	agents = wanted.With("node-1", keeping)
+	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionTrue, v1.ReasonGuaranteeKept)
+}
+
 func TestOfManyNodesAFewAreNamed(t *testing.T) {
 	var nodes []string
 	for i := range 8 {

@@ -419,7 +419,7 @@ func TestWhatWasGivenCountsUntilItIsSeen(t *testing.T) {
 	}
 	resized := w.refreshed(pod).DeepCopy()
 	resized.Generation++
-	w.reconciler.takeOfNode(resized, 256*mi)
+	w.reconciler.takeOfNode(pod, resized, 256*mi)
 	if got := requested(); got != 512 {
 		t.Errorf("%dMi are requested while the Pod does not show what it was given, want 512Mi", got)
 	}

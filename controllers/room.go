@@ -257,17 +257,21 @@ func (n nodeRoom) copied() nodeRoom {
 }
 
 // takeOfNode notes that a Pod was given more of its node, so that nobody gives it away again before it is seen.
-func (r *AppMonitorReconciler) takeOfNode(resized *corev1.Pod, bytes int64) {
+func (r *AppMonitorReconciler) takeOfNode(pod, resized *corev1.Pod, bytes int64) {
 	r.nodesMu.Lock()
 	defer r.nodesMu.Unlock()
-	if r.nodes.requested == nil {
-		return
+	if r.nodes.requested == nil || bytes <= 0 {
+		return // what is given back is free when the kubelet has taken it
 	}
 	r.nodes.requested[resized.Spec.NodeName] += bytes
+	before := r.gifts[pod.UID]
+	if pod.Generation >= before.generation {
+		before.bytes = 0 // it is seen
+	}
 	if r.gifts == nil {
 		r.gifts = map[types.UID]gift{}
 	}
-	r.gifts[resized.UID] = gift{bytes: r.gifts[resized.UID].bytes + bytes, generation: resized.Generation}
+	r.gifts[pod.UID] = gift{bytes: before.bytes + bytes, generation: resized.Generation}
 }
 
 // addGifts adds what Pods were given and do not show yet, and forgets the rest.

@@ -58,8 +58,8 @@ func (o *observer) inPlace(c *container, spec corev1.Container) scaling.Way {
 	return way
 }
 
-// foresees is true where the agent of a node sees to a way: what it is refused, or cannot do without a restart, it leaves to others, and
-// a horizon that the user wants: an agent itself needs none.
+// foresees is true where the agent of a node sees to a way. What it is refused, or cannot do without a restart, it leaves to others. An
+// agent knows no horizon: where the user wants one, it is looked ahead from here.
 func (o *observer) foresees(node string, way scaling.Way) bool {
 	if _, wanted := o.monitor.Spec.ForecastHorizon(); wanted {
 		return false

@@ -104,7 +104,6 @@ func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMoni
 	c.inherit(resizer, size, at, state, of.Peak.Limit)
 	c.pod, c.policy = pod, policies.Of(m, spec.Name, longest+margin)
 	c.policy.LowerAfter = 0
-	c.policy.Budget.Final = true // the operator notes no raises of what has levelled off: it has seen the whole of it
 	c.known = scaling.Observation{
 		Way: scaling.Way{
 			// Nothing is ever taken back from here.
@@ -126,6 +125,8 @@ func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMoni
 		c.known.LastChange = c.raisedAt
 	}
 	c.known.Raises = c.counted(of)
+	// Of what has levelled off the operator notes no raises: it has seen the whole of it.
+	c.policy.Budget.Final = len(c.raises) == 0
 	c.known.Resize = resizeOf(state, actual, s.now)
 	if c.known.Resize.State == was.State {
 		c.known.Resize.Since = was.Since
@@ -158,8 +159,11 @@ func (c *container) inherit(by workload.Resizer, size scaling.Memory, at time.Ti
 	switch {
 	case c.asking || c.target > 0:
 		// What becomes of that is not known yet.
-	case by == workload.AgentResized && size.Limit > c.given.Limit &&
-		state != workload.ResizeDeferred && state != workload.ResizeInfeasible:
+	case by == workload.AgentResized && (state == workload.ResizeDeferred || state == workload.ResizeInfeasible):
+		if size.Limit == c.given.Limit {
+			c.unspend()
+		}
+	case by == workload.AgentResized && size.Limit > c.given.Limit:
 		c.gave(size, at, peak)
 	case by == workload.OperatorResized && size.Limit < c.given.Limit:
 		c.given = size

@@ -82,6 +82,10 @@ type world struct {
 	told   []Guarantee
 	// resizers are what Pods tell of who resized them: the API server that is played keeps no account of that.
 	resizers map[types.UID][]metav1.ManagedFieldsEntry
+	// rules is true when what holds for all Pods has changed.
+	rules bool
+	// shows are Pods that the cache has an older state of.
+	shows map[types.UID]*corev1.Pod
 	// refusal is what the API server answers to the next resizes; nil when it makes them.
 	refusal error
 	// lost is true while its answers are, and not the resizes.
@@ -95,9 +99,26 @@ func newWorld(t *testing.T) *world {
 	scheme := runtime.NewScheme()
 	must(t, clientgoscheme.AddToScheme(scheme))
 	must(t, v1.AddToScheme(scheme))
-	w := &world{t: t, kernel: kernel{}, resizers: map[types.UID][]metav1.ManagedFieldsEntry{}, clock: clocktesting.NewFakeClock(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC))}
+	w := &world{t: t, kernel: kernel{}, resizers: map[types.UID][]metav1.ManagedFieldsEntry{},
+		shows: map[types.UID]*corev1.Pod{}, clock: clocktesting.NewFakeClock(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC))}
 	w.client = fake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().
-		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: w.resize, List: w.list}).Build()
+		WithInterceptorFuncs(interceptor.Funcs{
+			SubResourcePatch: w.resize, List: w.list,
+			Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+				w.changes(o)
+				return c.Create(ctx, o, options...)
+			},
+			Update: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.UpdateOption) error {
+				w.changes(o)
+				return c.Update(ctx, o, options...)
+			},
+			SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object,
+				options ...client.SubResourceUpdateOption,
+			) error {
+				w.changes(o)
+				return c.SubResource(sub).Update(ctx, o, options...)
+			},
+		}).Build()
 	must(t, w.client.Create(t.Context(), &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: node},
 		Status: corev1.NodeStatus{
@@ -119,6 +140,14 @@ func (w *world) restart() {
 		Report: func(g Guarantee) { w.told = append(w.told, g) },
 	})
 	w.agent.discover(w.t.Context())
+	w.rules = true
+}
+
+// changes notes that something is written.
+func (w *world) changes(o client.Object) {
+	if _, isPod := o.(*corev1.Pod); !isPod {
+		w.rules = true
+	}
 }
 
 // list plays the cache.
@@ -126,7 +155,11 @@ func (w *world) list(ctx context.Context, from client.WithWatch, list client.Obj
 	err := from.List(ctx, list, options...)
 	if pods, ok := list.(*corev1.PodList); ok {
 		for i := range pods.Items {
-			pods.Items[i].ManagedFields = w.resizers[pods.Items[i].UID]
+			pod := &pods.Items[i]
+			if old := w.shows[pod.UID]; old != nil {
+				*pod = *old.DeepCopy()
+			}
+			pod.ManagedFields = w.resizers[pod.UID]
 		}
 	}
 	return err
@@ -245,7 +278,10 @@ func (w *world) crowd() {
 func (w *world) turn() {
 	w.t.Helper()
 	ctx := w.t.Context()
-	w.agent.RulesChanged()
+	if w.rules {
+		w.agent.RulesChanged()
+		w.rules = false
+	}
 	must(w.t, w.agent.sync(ctx))
 	w.agent.lookAtDue(ctx)
 	for w.asking() {

@@ -64,8 +64,8 @@ type lowest struct {
 	since           time.Time
 }
 
-// lowestSpan is for how long the lowest is remembered, at least: as long as Prometheus waits by default from one scrape to the next.
-const lowestSpan = time.Minute
+// lowestSpan is for how long the lowest is remembered, at least: as long as our PodMonitor waits from one scrape to the next.
+const lowestSpan = 10 * time.Second
 
 func (l *lowest) add(value int64, now time.Time) {
 	switch age := now.Sub(l.since); {

@@ -59,8 +59,8 @@ var (
 
 	guaranteedRate = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "memhog_agent_guaranteed_bytes_per_second",
-		Help: "Fill rate up to which no watched container was going to be OOM-killed at any moment of the last minute; at most the one " +
-			"that is asked for.",
+		Help: "Fill rate up to which no watched container was going to be OOM-killed at any moment of the last 10 seconds; at most the " +
+			"one that is asked for.",
 	})
 
 	guaranteedTarget = prometheus.NewGauge(prometheus.GaugeOpts{

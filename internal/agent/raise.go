@@ -68,9 +68,10 @@ func (a *Agent) answered(got answer) {
 	refusal := workload.RefusalOf(got.err)
 	switch {
 	case errors.Is(got.err, workload.ErrChanged), apierrors.IsNotFound(got.err) && refusal == workload.NotRefused:
-		// Somebody was faster; the cache will tell in a moment.
+		// Somebody was faster, or an answer was lost; the cache will tell in a moment, or has told while this was asked.
 		a.count(resultChanged, now)
 		a.latency.spoil(c)
+		a.lookAnew(c)
 		c.rest(now, firstRetry, lastRetry)
 	case refusal != workload.NotRefused:
 		a.count(resultRefused, now)
@@ -112,7 +113,7 @@ func webhookAway(err error) bool {
 }
 
 // deny lets a container rest, for so long at most. A missing permission concerns all of them.
-func (a *Agent) deny(c *container, err error, now time.Time, longest time.Duration) {
+func (a *Agent) deny(c *container, err error, now time.Time, atMost time.Duration) {
 	if unauthorized(err) {
 		if !a.guarantee.denied {
 			a.Log.Error(err, "the agent may not resize Pods")
@@ -126,7 +127,7 @@ func (a *Agent) deny(c *container, err error, now time.Time, longest time.Durati
 		a.Log.Error(err, "resizing was denied", "pod", c.pod.Name, "namespace", c.pod.Namespace, "container", c.container)
 	}
 	c.held, c.denied = heldDenied, true
-	c.rest(now, firstDenial, longest)
+	c.rest(now, firstDenial, atMost)
 }
 
 // rest lets a container wait before the API server is asked again; twice as long as the last time, within bounds.
@@ -153,7 +154,11 @@ func (a *Agent) failed(c *container, err error, now time.Time) {
 	}
 	a.latency.unanswered(now)
 	c.rest(now, firstRetry, lastRetry)
-	// The answer may have been lost, and not the resize.
+	a.lookAnew(c) // the answer may have been lost, and not the resize
+}
+
+// lookAnew has what a container's Pod tells taken over once more.
+func (a *Agent) lookAnew(c *container) {
 	delete(a.versions, c.slot.pod)
 	a.Changed()
 }

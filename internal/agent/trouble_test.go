@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
-
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -267,6 +266,39 @@ func TestTwoThatCrossAtOnceShareWhatTheNodeHas(t *testing.T) {
 	}
 }
 
+func TestWhatTheCacheDoesNotShowYetIsTaken(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	w.stranger("15616Mi") // 256Mi are left beside both
+	one, _ := w.pod("one", 300)
+	other, memory := w.pod("other", 100)
+	w.shows[one.UID] = w.fresh(one)
+	w.turn()
+	w.wants(one, "512Mi/768Mi")
+	memory.used = 300 * mebibyte
+	w.later(time.Second)
+	w.wants(other, "256Mi/384Mi")
+}
+
+func TestWhatWasInheritedAndCameToNothingIsNotSpent(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	pod, _ := w.pod("memhog", 300)
+	w.lost = true
+	w.turn()
+	w.lost = false
+	w.later(100 * time.Millisecond)
+	c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]
+	if len(c.raises) != 1 {
+		t.Fatalf("%d raises are counted, want one", len(c.raises))
+	}
+	w.defers(pod)
+	w.later(time.Second)
+	if len(c.raises) != 0 {
+		t.Errorf("%d raises are counted, want none", len(c.raises))
+	}
+}
+
 func TestWhatIsGoneIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.monitor(func(m *v1.AppMonitor) { m.Spec.Mode = v1.ModeDryRun })
@@ -379,6 +411,23 @@ func TestARaiseWhoseAnswerIsLostIsTheAgentsOwn(t *testing.T) {
 	w.resizes(pod, "argocd", "256Mi", "384Mi")
 	w.later(time.Second)
 	w.wants(pod, "256Mi/384Mi") // somebody has put it back, and is not fought
+}
+
+func TestARaiseThatTheCacheHasBeforeItsAnswerIsLostIsTheAgentsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.monitor()
+	w.agent.RulesChanged()
+	pod, _ := w.pod("memhog", 300)
+	w.lost = true
+	must(t, w.agent.sync(t.Context()))
+	w.agent.lookAtDue(t.Context())
+	lost := <-w.agent.answers
+	must(t, w.agent.sync(t.Context()))
+	w.agent.answered(lost)
+	must(t, w.agent.sync(t.Context()))
+	if n := len(w.agent.containers[slot{pod: pod.UID, container: "memhog"}].raises); n != 1 {
+		t.Errorf("%d raises are counted, want one", n)
+	}
 }
 
 func TestADenialIsLoggedOnce(t *testing.T) {

@@ -5,12 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
-
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 )
 
 func settings() Settings { return Settings{Mode: Auto, FillRate: resource.MustParse("256Mi")} }

@@ -71,9 +71,16 @@ func (o *operator) clean() {
 	}
 }
 
-// keeps starts a Keeper with the operator's rights, until the test is over or the returned function is called.
-func (o *operator) keeps(change ...func(*Options)) (*Keeper, func()) {
+// removes runs a Keeper that is to have no agents, to its end.
+func (o *operator) removes() {
 	o.t.Helper()
+	k, err := New(o.options(func(opts *Options) { opts.Settings.Mode = Off }))
+	must(o.t, err)
+	must(o.t, k.Start(o.t.Context()))
+}
+
+// options are those of a Keeper with the operator's rights.
+func (o *operator) options(change ...func(*Options)) Options {
 	opts := Options{
 		Config: as(o.namespace, "memhog-operator-controller-manager"), Settings: settings(),
 		Namespace: o.namespace, Pod: o.pod.Name, Log: testr.New(o.t),
@@ -81,7 +88,13 @@ func (o *operator) keeps(change ...func(*Options)) (*Keeper, func()) {
 	for _, c := range change {
 		c(&opts)
 	}
-	k, err := New(opts)
+	return opts
+}
+
+// keeps starts a Keeper with the operator's rights, until the test is over or the returned function is called.
+func (o *operator) keeps(change ...func(*Options)) (*Keeper, func()) {
+	o.t.Helper()
+	k, err := New(o.options(change...))
 	must(o.t, err)
 	k.pace = o.pace
 	ctx, cancel := context.WithCancel(o.t.Context())

@@ -282,12 +282,18 @@ func TestOfTwoOperatorsOneHasAgents(t *testing.T) {
 
 	// One that is to have none takes nothing from the other.
 	stopSecond()
-	second.keeps(func(o *Options) { o.Settings.Mode = Off })
-	first.are()
+	second.removes()
+	for _, o := range []client.Object{policy, &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: Name}}} {
+		before := o.GetUID()
+		must(t, live.Get(t.Context(), client.ObjectKey{Name: Name}, o))
+		if before != "" && o.GetUID() != before {
+			t.Errorf("%T was removed, and made again", o)
+		}
+	}
 
 	// Where the first is no more, the second has them.
 	stop()
-	first.keeps(func(o *Options) { o.Settings.Mode = Off })
+	first.removes()
 	first.areNot()
 	second.keeps()
 	second.are()

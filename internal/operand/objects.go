@@ -167,7 +167,7 @@ func (k *Keeper) delete(ctx context.Context, o client.Object) error {
 		return nil // who may not read it has not made it
 	case err != nil:
 		return fmt.Errorf("read %s %q: %w", kind, o.GetName(), err)
-	case o.GetLabels()[nameLabel] != operatorName || instanceOf(o) != instance:
+	case o.GetLabels()[nameLabel] != operatorName, instanceOf(o) != "" && instanceOf(o) != instance:
 		return nil
 	}
 	err = k.client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground))

@@ -31,7 +31,7 @@ const (
 type Mode string
 
 const (
-	// Auto has agents where they can be had, and asks the kubelets where not.
+	// Auto has agents where they can be had; where not, the operator does without.
 	Auto Mode = "auto"
 	// On has agents, and takes it for an error where they cannot be had.
 	On Mode = "on"

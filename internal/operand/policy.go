@@ -96,7 +96,8 @@ func resizes() []admissionv1.Validation {
 		refuse(
 			"!variables.resize || size(variables.before) == size(variables.after) && variables.after.all(a, "+
 				"variables.before.exists(b, b.name == a.name && "+
-				grow("a", "b", "limits")+" && "+grow("a", "b", "requests")+" && "+claims("a", "b")+" && "+same("a", "b", "resources")+"))",
+				grow("a", "b", "limits")+" && "+grow("a", "b", "requests")+" && "+claims("a", "b")+" && "+
+				same("a", "b", "resources")+"))",
 			"'an agent may raise the memory of containers, and change nothing else of them'"),
 		refuse(
 			"!variables.resize || "+grow("object.spec", "oldObject.spec", "limits")+" && "+
@@ -140,7 +141,8 @@ func statuses(namespace string) []admissionv1.Validation {
 				"(variables.pod == '' ? 'no Pod' : 'Pod ' + variables.pod)"),
 		refuse(
 			"variables.resize || "+metadata("labels")+" && "+metadata("annotations")+" && "+metadata("finalizers")+" && "+
-				metadata("ownerReferences")+" && "+same("variables.says", "variables.said", "conditions")+" && "+others("says")+" == "+others("said"),
+				metadata("ownerReferences")+" && "+same("variables.says", "variables.said", "conditions")+" && "+
+				others("says")+" == "+others("said"),
 			fmt.Sprintf("'an agent may report the condition %s, and nothing else'", v1.AgentKeepsGuarantee)),
 	}
 }

@@ -146,7 +146,9 @@ func TestAStolenTokenIsOfNoUseElsewhere(t *testing.T) {
 	node(t, "there")
 	mine, other := agentPod(t, home, "agent-here", "here"), agentPod(t, home, "agent-there", "there")
 	agent, stray := bearer(t, home, mine), bearer(t, home, nil)
-	ofNode := bearerOf(t, home, &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Node", Name: machine.Name, UID: machine.UID})
+	ofNode := bearerOf(t, home, &authenticationv1.BoundObjectReference{
+		APIVersion: "v1", Kind: "Node", Name: machine.Name, UID: machine.UID,
+	})
 	here, there := hog(t, shop, "here", "here", "true"), hog(t, shop, "there", "there", "true")
 	named := hog(t, shop, "named", "here", "johnny-cache")
 	stranger, no := hog(t, shop, "stranger", "here", ""), hog(t, shop, "no", "here", "false")

@@ -49,6 +49,9 @@ func TestAgentKeepsToACeilingALimitRangeAndAQuota(t *testing.T) {
 	within.grewWithin(500)
 	left.grewWithin(600)
 	capped.refusalsAre(begin, 0)
+	for _, s := range []*story{ranged, counted} {
+		s.refusalsAre(begin, 3*fewRefusals) // and not at each look
+	}
 	for _, s := range []*story{capped, ranged, counted} {
 		s.NobodyDied()
 	}

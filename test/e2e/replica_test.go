@@ -137,7 +137,6 @@ func scaleOperator(ctx context.Context, replicas int32) error {
 func (s *story) deleteForGood(pod *corev1.Pod) {
 	s.t.Helper()
 	annotate(s.t, pod.DeepCopy(), corev1.PodDeletionCost, "-1000")
-	s.after(time.Second) // the controller manager hears of Pods and of Deployments separately
 	must(s.t, scaleOperator(s.t.Context(), 1))
 }
 

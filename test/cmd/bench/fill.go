@@ -69,17 +69,17 @@ func benchFill(ctx context.Context, only, folder string) error {
 		}
 		begin := time.Now()
 		measured, err := c.measure(ctx)
+		for _, row := range measured {
+			results = row.into(results)
+		}
+		// After each, and whatever went wrong then: what took an hour is not to be lost.
+		if len(measured) > 0 {
+			err = errors.Join(err, reportFills(results, folder))
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		say("%s: done in %s", c.name, time.Since(begin).Round(time.Second))
-		for _, row := range measured {
-			results = row.into(results)
-		}
-		// After each: what took an hour is not to be lost.
-		if err := reportFills(results, folder); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -117,18 +117,22 @@ func (c contender) measure(ctx context.Context) (rows []fill, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for !c.together && len(took) < telling {
+	row.MiBPerSecond, row.KilledAt = f.survived, f.killed
+	row.setReactions(took)
+	if c.together || f.survived == 0 {
+		return append(rows, row), nil
+	}
+	for len(took) < telling {
 		rate := min(f.survived, promised)
 		alive, reactions, err := s.survives(ctx, c, rate)
-		if err != nil {
-			return nil, err
+		if err == nil && !alive {
+			err = fmt.Errorf("a container that grew by %.1f MiB/s was killed, though %.1f MiB/s were survived", rate, f.survived)
 		}
-		if !alive {
-			return nil, fmt.Errorf("a container that grew by %.1f MiB/s was killed, though %.1f MiB/s were survived", rate, f.survived)
+		if err != nil {
+			return append(rows, row), err
 		}
 		took = append(took, reactions...)
 	}
-	row.MiBPerSecond, row.KilledAt = f.survived, f.killed
 	row.setReactions(took)
 	return append(rows, row), nil
 }

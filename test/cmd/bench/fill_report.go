@@ -111,7 +111,8 @@ func fillTable(rows []fill) string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Name, rate(r.MiBPerSecond), killed, reactions)
 	}
-	fmt.Fprintf(&b, "\n%d processors; five runs of five survived. Of fewer than %d raises, p99 is the slowest.\n", runtime.NumCPU(), telling)
+	fmt.Fprintf(&b, "\n%d processors; five runs of five survived. Of fewer than %d raises, p99 is the slowest.\n",
+		runtime.NumCPU(), telling)
 	return b.String()
 }
 
