@@ -56,7 +56,7 @@ func (r *AppMonitorReconciler) fastPath(monitor *v1.AppMonitor, o observation, p
 }
 
 // onNodesOf says how the agents are on the nodes of an AppMonitor's Pods; nil where the last word stands, because it is too early to
-// say of some that they are away, or do not keep up.
+// say of any of them that it is away, or does not keep up. Of nodes of which it is too early nothing is said.
 func (r *AppMonitorReconciler) onNodesOf(monitor *v1.AppMonitor, o observation, agents operand.Status, page *page) *metav1.Condition {
 	nodes := map[string]bool{}
 	for i := range o.owned {

@@ -191,12 +191,15 @@ func TestWhatWasSaidWithoutAgentsIsNotHeldOnTo(t *testing.T) {
 	serve()
 	w.monitor("m", 75, 2)
 	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
+	w.node = "node-2"
+	_, other := w.deployment("other", memory{"memhog", "256Mi", "384Mi"})
 	look := func() *v1.AppMonitor {
 		w.uses(pod, "memhog", 100)
+		w.uses(other, "memhog", 100)
 		return w.reconcile("m")
 	}
 	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentsOff)
-	agents = wanted // auto, and none has started yet
+	agents = wanted.With("node-2", keeping) // auto, and that of node-1 has not started yet
 	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentMissing)
 
 	// An operator that remembers nothing neither takes that back nor waits to say it again.
@@ -204,9 +207,9 @@ func TestWhatWasSaidWithoutAgentsIsNotHeldOnTo(t *testing.T) {
 	agents = operand.Status{Wanted: true}
 	serve()
 	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentMissing)
-	agents = wanted
+	agents = wanted.With("node-2", keeping)
 	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionFalse, v1.ReasonAgentMissing)
-	agents = wanted.With("node-1", keeping)
+	agents = agents.With("node-1", keeping)
 	wantCondition(t, look(), v1.ConditionFastPath, metav1.ConditionTrue, v1.ReasonGuaranteeKept)
 }
 

@@ -430,6 +430,16 @@ func TestWhatWasGivenCountsUntilItIsSeen(t *testing.T) {
 	if got := requested(); got != 512 {
 		t.Errorf("%dMi are requested when it does, want 512Mi", got)
 	}
+	again := w.refreshed(pod).DeepCopy()
+	again.Generation++
+	w.reconciler.takeOfNode(pod, again, 100*mi)
+	if got := requested(); got != 612 {
+		t.Errorf("%dMi are requested with the second, want 612Mi", got)
+	}
+	w.reconciler.takeOfNode(again, again, -400*mi)
+	if got := requested(); got != 612 {
+		t.Errorf("%dMi are requested before the kubelet has taken anything back, want 612Mi", got)
+	}
 }
 
 func TestARaiseThatAnotherProcessMadeIsToldWithItsReason(t *testing.T) {

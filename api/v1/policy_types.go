@@ -127,8 +127,8 @@ type Forecast struct {
 	// tick of the operator, and the time that a change takes to come into effect.
 	// A longer one raises earlier, and more often in vain; a shorter one than the
 	// operator's reaction time comes too late. Where a node's agent keeps the
-	// guaranteed fill rate, nothing is foreseen unless a horizon is set. It cannot
-	// be set when mode is Disabled.
+	// guaranteed fill rate, the operator makes no forecast of what the agent can
+	// raise, unless a horizon is set. It cannot be set when mode is Disabled.
 	// Example: 30s raises a container of 384Mi that uses 200Mi and gains 8Mi a
 	// second, as it is 23s from its limit.
 	// +kubebuilder:validation:Type=string

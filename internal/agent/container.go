@@ -104,6 +104,9 @@ func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMoni
 	c.inherit(resizer, size, at, state, of.Peak.Limit)
 	c.pod, c.policy = pod, policies.Of(m, spec.Name, longest+margin)
 	c.policy.LowerAfter = 0
+	// Whether use has levelled off only the operator can tell, which then notes no raises: below the threshold caches of files are in
+	// what is read here.
+	c.policy.Budget.Final = true
 	c.known = scaling.Observation{
 		Way: scaling.Way{
 			// Nothing is ever taken back from here.
@@ -125,8 +128,6 @@ func (c *container) follow(pod *corev1.Pod, spec corev1.Container, m *v1.AppMoni
 		c.known.LastChange = c.raisedAt
 	}
 	c.known.Raises = c.counted(of)
-	// Of what has levelled off the operator notes no raises: it has seen the whole of it.
-	c.policy.Budget.Final = len(c.raises) == 0
 	c.known.Resize = resizeOf(state, actual, s.now)
 	if c.known.Resize.State == was.State {
 		c.known.Resize.Since = was.Since

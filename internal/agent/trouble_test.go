@@ -414,19 +414,22 @@ func TestARaiseWhoseAnswerIsLostIsTheAgentsOwn(t *testing.T) {
 }
 
 func TestARaiseThatTheCacheHasBeforeItsAnswerIsLostIsTheAgentsOwn(t *testing.T) {
-	w := newWorld(t)
-	w.monitor()
-	w.agent.RulesChanged()
-	pod, _ := w.pod("memhog", 300)
-	w.lost = true
-	must(t, w.agent.sync(t.Context()))
-	w.agent.lookAtDue(t.Context())
-	lost := <-w.agent.answers
-	must(t, w.agent.sync(t.Context()))
-	w.agent.answered(lost)
-	must(t, w.agent.sync(t.Context()))
-	if n := len(w.agent.containers[slot{pod: pod.UID, container: "memhog"}].raises); n != 1 {
-		t.Errorf("%d raises are counted, want one", n)
+	for _, answer := range []error{errors.New("connection reset by peer"), workload.ErrChanged} { // the latter to a second try
+		w := newWorld(t)
+		w.monitor()
+		w.agent.RulesChanged()
+		pod, _ := w.pod("memhog", 300)
+		w.lost = true
+		must(t, w.agent.sync(t.Context()))
+		w.agent.lookAtDue(t.Context())
+		lost := <-w.agent.answers
+		must(t, w.agent.sync(t.Context()))
+		lost.err = answer
+		w.agent.answered(lost)
+		must(t, w.agent.sync(t.Context()))
+		if n := len(w.agent.containers[slot{pod: pod.UID, container: "memhog"}].raises); n != 1 {
+			t.Errorf("%v: %d raises are counted, want one", answer, n)
+		}
 	}
 }
 

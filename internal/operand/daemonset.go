@@ -117,8 +117,8 @@ func agentContainer(home Home, s Settings) corev1.Container {
 			fromField("POD_NAMESPACE", "metadata.namespace"),
 		},
 		Ports: []corev1.ContainerPort{{Name: "metrics", ContainerPort: metricsPort, Protocol: corev1.ProtocolTCP}},
-		// No limit on CPU: a rescue must not wait for the next scheduling period. Ten times as much requested as it uses, because the
-		// kernel weighs by that whom it lets wait where processors are taken: with 10m looks came up to 0.2 s late.
+		// No limit on CPU: a rescue must not wait for the next scheduling period. Much more is requested than is used, because the kernel
+		// goes by that when it lets somebody wait where processors are taken: with 10m looks came up to 0.2 s late.
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{
 				corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("40Mi"),

@@ -282,11 +282,13 @@ func TestOfTwoOperatorsOneHasAgents(t *testing.T) {
 
 	// One that is to have none takes nothing from the other.
 	stopSecond()
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{}
+	must(t, live.Get(t.Context(), client.ObjectKey{Name: Name}, binding))
 	second.removes()
-	for _, o := range []client.Object{policy, &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: Name}}} {
+	for _, o := range []client.Object{policy, binding} {
 		before := o.GetUID()
 		must(t, live.Get(t.Context(), client.ObjectKey{Name: Name}, o))
-		if before != "" && o.GetUID() != before {
+		if o.GetUID() != before {
 			t.Errorf("%T was removed, and made again", o)
 		}
 	}

@@ -167,8 +167,10 @@ func (k *Keeper) delete(ctx context.Context, o client.Object) error {
 		return nil // who may not read it has not made it
 	case err != nil:
 		return fmt.Errorf("read %s %q: %w", kind, o.GetName(), err)
-	case o.GetLabels()[nameLabel] != operatorName, instanceOf(o) != "" && instanceOf(o) != instance:
+	case o.GetLabels()[nameLabel] != operatorName:
 		return nil
+	case instanceOf(o) != "" && instanceOf(o) != instance:
+		return nil // another operator's; what names none was made, or changed, by somebody who did not know of two
 	}
 	err = k.client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if client.IgnoreNotFound(err) != nil {

@@ -72,7 +72,7 @@ func benchFill(ctx context.Context, only, folder string) error {
 		for _, row := range measured {
 			results = row.into(results)
 		}
-		// After each, and whatever went wrong then: what took an hour is not to be lost.
+		// After each, and what there is also when it failed: what took an hour is not to be lost.
 		if len(measured) > 0 {
 			err = errors.Join(err, reportFills(results, folder))
 		}
@@ -115,7 +115,7 @@ func (c contender) measure(ctx context.Context) (rows []fill, err error) {
 		return alive, err
 	})
 	if err != nil {
-		return nil, err
+		return rows, err
 	}
 	row.MiBPerSecond, row.KilledAt = f.survived, f.killed
 	row.setReactions(took)
@@ -125,11 +125,11 @@ func (c contender) measure(ctx context.Context) (rows []fill, err error) {
 	for len(took) < telling {
 		rate := min(f.survived, promised)
 		alive, reactions, err := s.survives(ctx, c, rate)
-		if err == nil && !alive {
-			err = fmt.Errorf("a container that grew by %.1f MiB/s was killed, though %.1f MiB/s were survived", rate, f.survived)
-		}
 		if err != nil {
 			return append(rows, row), err
+		}
+		if !alive {
+			return rows, fmt.Errorf("a container that grew by %.1f MiB/s was killed, though %.1f MiB/s were survived", rate, f.survived)
 		}
 		took = append(took, reactions...)
 	}
