@@ -122,7 +122,8 @@ func (c contender) measure(ctx context.Context) (rows []fill, err error) {
 	if c.together || f.survived == 0 {
 		return append(rows, row), nil
 	}
-	for len(took) < telling {
+	// What they promise to survive is where it counts. As fast as the machine can, containers leave nobody else a processor.
+	for took = nil; len(took) < telling; {
 		rate := min(f.survived, promised)
 		alive, reactions, err := s.survives(ctx, c, rate)
 		if err != nil {
@@ -213,7 +214,12 @@ func (s *stage) survives(ctx context.Context, c contender, rate float64) (bool, 
 	if !alive {
 		verdict = "one was killed"
 	}
-	say("%s, %.1f MiB/s: %s (%d runs, %s)", c.name, rate, verdict, len(all), time.Since(begin).Round(time.Second))
+	var slowest time.Duration
+	if len(took) > 0 {
+		slowest = slices.Max(took)
+	}
+	say("%s, %.1f MiB/s: %s (%d runs, %s; crossing → cgroup: at most %s)", c.name, rate, verdict, len(all),
+		time.Since(begin).Round(time.Second), slowest.Round(time.Millisecond))
 	return alive, took, nil
 }
 
