@@ -132,7 +132,7 @@ func (c contender) measure(ctx context.Context) (rows []fill, err error) {
 		if !alive {
 			return rows, fmt.Errorf("a container that grew by %.1f MiB/s was killed, though %.1f MiB/s were survived", rate, f.survived)
 		}
-		took = append(took, reactions...)
+		took, row.At = append(took, reactions...), rate
 	}
 	row.setReactions(took)
 	return append(rows, row), nil
