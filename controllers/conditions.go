@@ -50,14 +50,7 @@ func ready(monitor *v1.AppMonitor, o observation, refused []*refusal) metav1.Con
 
 // failures names a few of the changes that were refused: of many Pods each may be.
 func failures(refused []*refusal) string {
-	texts := make([]string, 0, maxNamed+1)
-	for i, r := range refused {
-		if i == maxNamed {
-			texts = append(texts, fmt.Sprintf("and %d more", len(refused)-maxNamed))
-			break
-		}
-		texts = append(texts, oneLine(r.err))
-	}
+	texts := firstFew(refused, func(r *refusal) string { return oneLine(r.err) })
 	return strings.Join(texts, "; ")
 }
 
@@ -110,13 +103,8 @@ func (o observation) scaledOnMemory() string {
 	if len(named) == 0 {
 		return ""
 	}
-	texts := make([]string, 0, maxNamed+1)
-	for i, name := range slices.Sorted(maps.Keys(named)) {
-		if i == maxNamed {
-			texts = append(texts, fmt.Sprintf("and %d more", len(named)-maxNamed))
-			break
-		}
-		texts = append(texts, fmt.Sprintf("%s by HorizontalPodAutoscaler %s", name, named[name]))
-	}
+	texts := firstFew(slices.Sorted(maps.Keys(named)), func(name string) string {
+		return fmt.Sprintf("%s by HorizontalPodAutoscaler %s", name, named[name])
+	})
 	return "each raise makes use a smaller part of the request, by which replicas are scaled: " + strings.Join(texts, ", ")
 }

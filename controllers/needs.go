@@ -76,14 +76,9 @@ func (n needs) constrained() metav1.Condition {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.reason), slices.Index(order, b.reason)),
 			cmp.Compare(a.workload, b.workload), cmp.Compare(a.container, b.container))
 	})
-	texts := make([]string, 0, maxNamed+1)
-	for i, one := range all {
-		if i == maxNamed {
-			texts = append(texts, fmt.Sprintf("and %d more", len(all)-maxNamed))
-			break
-		}
-		texts = append(texts, fmt.Sprintf("%s of %s: %s", one.container, one.workload, explanations[one.reason]))
-	}
+	texts := firstFew(all, func(one *need) string {
+		return fmt.Sprintf("%s of %s: %s", one.container, one.workload, explanations[one.reason])
+	})
 	return metav1.Condition{
 		Type: v1.ConditionConstrained, Status: metav1.ConditionTrue, Reason: string(all[0].reason),
 		Message: strings.Join(texts, "; "),

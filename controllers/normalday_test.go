@@ -407,39 +407,32 @@ func TestWhatWasGivenCountsUntilItIsSeen(t *testing.T) {
 	w := newInPlaceWorld(t)
 	w.tightNode()
 	_, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
-	requested := func() int64 {
+	requested := func(when string, want int64) {
 		t.Helper()
 		w.reconciler.freed()
 		room, err := w.reconciler.nodeRoom(t.Context())
 		must(t, err)
-		return room.requested[w.node] / mi
+		if got := room.requested[w.node] / mi; got != want {
+			t.Errorf("%dMi are requested %s, want %dMi", got, when, want)
+		}
 	}
-	if got := requested(); got != 256 {
-		t.Fatalf("%dMi are requested, want 256Mi", got)
+	given := func(mebibytes int64) {
+		resized := w.refreshed(pod).DeepCopy()
+		resized.Generation++
+		w.reconciler.takeOfNode(pod, resized, mebibytes*mi)
 	}
-	resized := w.refreshed(pod).DeepCopy()
-	resized.Generation++
-	w.reconciler.takeOfNode(pod, resized, 256*mi)
-	if got := requested(); got != 512 {
-		t.Errorf("%dMi are requested while the Pod does not show what it was given, want 512Mi", got)
-	}
+	requested("at first", 256)
+	given(256)
+	requested("while the Pod does not show what it was given", 512)
 	must(t, resizePod(t.Context(), live, w.refreshed(pod), workload.FieldManager, []workload.Resize{
 		{Container: "memhog", Size: workload.Size{Request: 512 * mi, Limit: 768 * mi}},
 	}))
 	w.refreshed(pod)
-	if got := requested(); got != 512 {
-		t.Errorf("%dMi are requested when it does, want 512Mi", got)
-	}
-	again := w.refreshed(pod).DeepCopy()
-	again.Generation++
-	w.reconciler.takeOfNode(pod, again, 100*mi)
-	if got := requested(); got != 612 {
-		t.Errorf("%dMi are requested with the second, want 612Mi", got)
-	}
-	w.reconciler.takeOfNode(again, again, -400*mi)
-	if got := requested(); got != 612 {
-		t.Errorf("%dMi are requested before the kubelet has taken anything back, want 612Mi", got)
-	}
+	requested("when it does", 512)
+	given(100)
+	requested("with the second", 612)
+	given(-400)
+	requested("before the kubelet has taken anything back", 612)
 }
 
 func TestARaiseThatAnotherProcessMadeIsToldWithItsReason(t *testing.T) {

@@ -105,30 +105,31 @@ func TestABarePodIsNotWrittenToAMomentAfterARaise(t *testing.T) {
 	}
 }
 
+// wantNoNote looks, and fails the test if anything is noted on the Pod.
+func (w *world) wantNoNote(pod *corev1.Pod, because string) {
+	w.t.Helper()
+	w.agents(pod.Spec.NodeName)
+	w.uses(pod, "memhog", 100)
+	w.reconcile("m")
+	if note, written := w.refreshed(pod).Annotations[v1.WorkloadAnnotation]; written {
+		w.t.Errorf("noted %s, though %s", note, because)
+	}
+}
+
 func TestThePauseOfABarePodIsItsOwn(t *testing.T) {
 	w := newInPlaceWorld(t)
 	w.monitor("m", 75, 2)
 	pod := w.bare("alone", memory{"memhog", "256Mi", "384Mi"})
-	w.agents(pod.Spec.NodeName)
 	w.annotate(pod, v1.PausedAnnotation, "true")
-	w.uses(pod, "memhog", 100)
-	w.reconcile("m")
-	if note, written := w.refreshed(pod).Annotations[v1.WorkloadAnnotation]; written {
-		t.Errorf("noted %s, which would outlast the pause while the operator is away", note)
-	}
+	w.wantNoNote(pod, "it would outlast the pause while the operator is away")
 }
 
 func TestWhereAgentsDoNothingNothingIsNoted(t *testing.T) {
 	w := newInPlaceWorld(t)
 	w.monitor("m", 75, 2, func(s *v1.AppMonitorSpec) { s.Strategy = v1.StrategyRollout })
 	d, pod := w.deployment("memhog", memory{"memhog", "256Mi", "384Mi"})
-	w.agents(pod.Spec.NodeName)
 	w.annotate(d, v1.PausedAnnotation, "true")
-	w.uses(pod, "memhog", 100)
-	w.reconcile("m")
-	if note, written := w.refreshed(pod).Annotations[v1.WorkloadAnnotation]; written {
-		t.Errorf("noted %s", note)
-	}
+	w.wantNoNote(pod, "agents leave rollouts alone")
 }
 
 func TestWithoutAnAgentNothingIsNoted(t *testing.T) {

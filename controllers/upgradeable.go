@@ -38,6 +38,18 @@ const (
 // maxNamed bounds how many workloads, or nodes, a condition names.
 const maxNamed = 5
 
+// firstFew are texts about the first few, and how many more there are.
+func firstFew[T any](all []T, text func(T) string) []string {
+	texts := make([]string, 0, maxNamed+1)
+	for _, one := range all[:min(len(all), maxNamed)] {
+		texts = append(texts, text(one))
+	}
+	if more := len(all) - maxNamed; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return texts
+}
+
 // UpgradeableReconciler tells OLM not to replace the operator in the middle of a rollout of its own. OLM grants the
 // right to write the condition by a Role that it makes itself, so there is no marker for it here.
 type UpgradeableReconciler struct {

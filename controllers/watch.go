@@ -71,19 +71,19 @@ func (r *AppMonitorReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Ma
 var userMatters = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 
 // pausedNow passes a pause when it begins: agents have to be told of it.
-var pausedNow = predicate.Funcs{
-	CreateFunc:  func(event.CreateEvent) bool { return false },
-	DeleteFunc:  func(event.DeleteEvent) bool { return false },
-	UpdateFunc:  func(e event.UpdateEvent) bool { return policies.Paused(e.ObjectNew) && !policies.Paused(e.ObjectOld) },
-	GenericFunc: func(event.GenericEvent) bool { return false },
-}
+var pausedNow = updates(func(before, after client.Object) bool { return policies.Paused(after) && !policies.Paused(before) })
 
 // pauseChanged passes the beginning and the end of a pause.
-var pauseChanged = predicate.Funcs{
-	CreateFunc:  func(event.CreateEvent) bool { return false },
-	DeleteFunc:  func(event.DeleteEvent) bool { return false },
-	UpdateFunc:  func(e event.UpdateEvent) bool { return policies.Paused(e.ObjectNew) != policies.Paused(e.ObjectOld) },
-	GenericFunc: func(event.GenericEvent) bool { return false },
+var pauseChanged = updates(func(before, after client.Object) bool { return policies.Paused(after) != policies.Paused(before) })
+
+// updates passes some changes of objects, and neither their beginning nor their end.
+func updates(pass func(before, after client.Object) bool) predicate.Funcs {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return pass(e.ObjectOld, e.ObjectNew) },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // podMatters passes what changes the number of Pods or their sizes, what kubelets say of resizes, and OOM kills. Everything

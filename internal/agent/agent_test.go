@@ -113,8 +113,7 @@ func TestWhatIsToBeLeftAloneIs(t *testing.T) {
 			p.Annotations[v1.WorkloadAnnotation] = `{"containers":{"memhog":{"overridden":true}}}`
 		}},
 		{"a growth budget that is spent", nil, func(p *corev1.Pod) {
-			p.Annotations[v1.WorkloadAnnotation] = `{"containers":{"memhog":{"raises":["2026-06-01T11:00:00Z","2026-06-01T11:10:00Z",` +
-				`"2026-06-01T11:20:00Z"],"peak":{"request":"256Mi","limit":"384Mi"}}}}`
+			p.Annotations[v1.WorkloadAnnotation] = spentBudget
 		}},
 		{"no memory limit", nil, func(p *corev1.Pod) { p.Spec.Containers[0].Resources = corev1.ResourceRequirements{} }},
 		{"not annotated", nil, func(p *corev1.Pod) { p.Annotations = nil }},

@@ -38,6 +38,10 @@ const (
 	rate     = 256 * mebibyte
 )
 
+// spentBudget is a note of as many raises as the default growth budget allows.
+const spentBudget = `{"containers":{"memhog":{"raises":["2026-06-01T11:00:00Z","2026-06-01T11:10:00Z","2026-06-01T11:20:00Z"],` +
+	`"peak":{"request":"256Mi","limit":"384Mi"}}}}`
+
 // kernel has the control groups of containers, by the runtime's ID.
 type kernel map[string]*fakeGroup
 
@@ -341,6 +345,19 @@ func (w *world) defers(pod *corev1.Pod) {
 		Type: corev1.PodResizePending, Status: corev1.ConditionTrue, Reason: corev1.PodReasonDeferred, ObservedGeneration: p.Generation,
 	}}
 	must(w.t, w.client.Status().Update(w.t.Context(), p))
+}
+
+// withdraws lets the operator take back a raise that the kubelet has no room for.
+func (w *world) withdraws(pod *corev1.Pod) {
+	w.t.Helper()
+	w.defers(pod)
+	w.turn()
+	w.resizes(pod, workload.FieldManager, "256Mi", "384Mi")
+}
+
+// watched is what the agent knows of the Pod's container.
+func (w *world) watched(pod *corev1.Pod) *container {
+	return w.agent.containers[slot{pod: pod.UID, container: "memhog"}]
 }
 
 // actuate plays the kubelet.

@@ -84,7 +84,7 @@ func TestWhatANodeHasNoRoomForIsHalvedWhenItWasTakenBack(t *testing.T) {
 	w.turn()
 	w.defers(pod)
 	w.later(time.Second)
-	if c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]; len(c.raises) > 0 || c.target > 0 {
+	if c := w.watched(pod); len(c.raises) > 0 || c.target > 0 {
 		t.Errorf("%d raises are counted of what came to nothing, and %d bytes awaited", len(c.raises), c.target)
 	}
 	w.resizes(pod, workload.FieldManager, "256Mi", "384Mi") // the operator withdraws it
@@ -288,7 +288,7 @@ func TestWhatWasInheritedAndCameToNothingIsNotSpent(t *testing.T) {
 	w.turn()
 	w.lost = false
 	w.later(100 * time.Millisecond)
-	c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]
+	c := w.watched(pod)
 	if len(c.raises) != 1 {
 		t.Fatalf("%d raises are counted, want one", len(c.raises))
 	}
@@ -316,8 +316,7 @@ func TestALeakBesideCachesIsHeldToItsBudget(t *testing.T) {
 	w := newWorld(t)
 	w.monitor()
 	pod, memory := w.pod("memhog", 287, func(p *corev1.Pod) {
-		p.Annotations[v1.WorkloadAnnotation] = `{"containers":{"memhog":{"raises":["2026-06-01T11:00:00Z","2026-06-01T11:10:00Z",` +
-			`"2026-06-01T11:20:00Z"],"peak":{"request":"256Mi","limit":"384Mi"}}}}`
+		p.Annotations[v1.WorkloadAnnotation] = spentBudget
 	})
 	minutes := func(n int) {
 		for range n {
@@ -342,9 +341,7 @@ func TestANodeThatHasNoRoomIsAskedLessAndLess(t *testing.T) {
 		w.clock.Step(time.Second)
 		w.turn()
 		if w.fresh(pod).Spec.Containers[0].Resources.Limits.Memory().Value() > 384*mebibyte {
-			w.defers(pod)
-			w.turn()
-			w.resizes(pod, workload.FieldManager, "256Mi", "384Mi")
+			w.withdraws(pod)
 			w.turn()
 		}
 		if second == 15*60 {
@@ -362,9 +359,7 @@ func TestRoomThatBecomesFreeIsSeenWhereTheKubeletHadNone(t *testing.T) {
 	other := w.stranger("15616Mi") // 512Mi are left, of which the kubelet keeps some for what the API server does not show
 	pod, _ := w.pod("memhog", 300)
 	for w.turn(); w.fresh(pod).Spec.Containers[0].Resources.Limits.Memory().Value() > 384*mebibyte; w.later(time.Second) {
-		w.defers(pod)
-		w.turn()
-		w.resizes(pod, workload.FieldManager, "256Mi", "384Mi")
+		w.withdraws(pod)
 	}
 	w.later(time.Second)
 	w.wants(pod, "256Mi/384Mi")
@@ -388,7 +383,7 @@ func TestALoweringIsFollowed(t *testing.T) {
 	memory.used = 200 * mebibyte
 	w.later(time.Second)
 	w.wants(pod, "340Mi/512Mi") // nobody has put back what the agent gave
-	c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]
+	c := w.watched(pod)
 	if n := len(c.raises); n != 2 {
 		t.Errorf("%d raises are counted, want both", n)
 	}
@@ -404,7 +399,7 @@ func TestARaiseWhoseAnswerIsLostIsTheAgentsOwn(t *testing.T) {
 	w.lost = false
 	w.actuate(pod)
 	w.later(time.Second)
-	c := w.agent.containers[slot{pod: pod.UID, container: "memhog"}]
+	c := w.watched(pod)
 	if n := len(c.raises); n != 1 {
 		t.Errorf("%d raises are counted, want one", n)
 	}
@@ -427,7 +422,7 @@ func TestARaiseThatTheCacheHasBeforeItsAnswerIsLostIsTheAgentsOwn(t *testing.T) 
 		lost.err = answer
 		w.agent.answered(lost)
 		must(t, w.agent.sync(t.Context()))
-		if n := len(w.agent.containers[slot{pod: pod.UID, container: "memhog"}].raises); n != 1 {
+		if n := len(w.watched(pod).raises); n != 1 {
 			t.Errorf("%v: %d raises are counted, want one", answer, n)
 		}
 	}
